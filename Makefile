@@ -1,0 +1,48 @@
+# The verbs of the project. Everything they need is fetched into this folder, without root.
+PYTHON ?= python3
+UV := .tools/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench lock clean
+
+help: ## show the verbs
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
+
+$(UV):
+	@$(PYTHON) tools/fetch_uv.py .tools
+
+$(READY): pyproject.toml requirements.lock | $(UV)
+	@$(UV) venv --quiet --allow-existing --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" .venv
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $(READY)
+
+setup: $(READY) ## everything for development, .venv/bin/stillwatch included
+
+demo: $(READY) ## simulate a world, scan it, and say where the dossier lies
+	@$(BIN)/python tools/demo.py demo
+
+test: $(READY) ## the tests, without root or services
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## format, lint, types, imports and docs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python tools/check_docs.py
+
+format: $(READY) ## rewrite the code in the house's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY) ## benchmarks: a table, and benchmarks/latest.json
+	@$(BIN)/python benchmarks/run.py
+
+lock: | $(UV) ## pin every dependency anew
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what the verbs made
+	@rm -rf .venv .tools demo .cache

@@ -1,0 +1,1 @@
+"""Tests each group against chance at a false discovery rate."""

@@ -1,0 +1,56 @@
+"""`stillwatch`: one command a verb, each in its own file, imported only when it runs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from stillwatch import __version__
+
+__all__ = ["run"]
+
+# Command name -> (module, help). The module defines `command`.
+# Listed here, not imported: `stillwatch --help` must not pay for the compiled kernels.
+_COMMANDS: dict[str, tuple[str, str]] = {
+    "import": ("stillwatch.cli.import_logs", "Take logs of a gateway or provider into a lake."),
+    "scan": ("stillwatch.cli.scan", "Find campaigns in an exchange log or a lake."),
+    "explain": ("stillwatch.cli.explain", "Say in words why a campaign or account was found."),
+    "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
+    "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
+    "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
+    "quarantine": ("stillwatch.cli.quarantine", "List the rows an import could not read."),
+}
+
+
+class _LazyGroup(click.Group):
+    """Loads a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(_COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="stillwatch")
+def run() -> None:
+    """Find illicit distillation of hosted language models, and prove it.
+
+    Data goes to standard output, words for people to standard error.
+    Exit status: 0 done, 1 failure, 2 unusable input or arguments; `scan` adds 3 for "found".
+    """
+
+
+if __name__ == "__main__":
+    sys.exit(run())

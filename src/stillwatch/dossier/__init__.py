@@ -1,0 +1,1 @@
+"""The finding as a page a person can check."""

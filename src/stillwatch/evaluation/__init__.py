@@ -1,0 +1,1 @@
+"""Findings against truth, beside baselines a user would write in an afternoon."""

@@ -1,0 +1,1 @@
+"""Keys, normalisation and keyed tokens: the one place that sees a raw identifier."""

@@ -1,0 +1,1 @@
+"""Keeps exchanges as partitioned Parquet and runs the named queries on an engine."""

@@ -1,0 +1,1 @@
+"""Evidence that two accounts act as one, then groups of accounts."""

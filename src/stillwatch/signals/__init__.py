@@ -1,0 +1,1 @@
+"""One file a signal: what an exchange or an account shows, against a stated null."""

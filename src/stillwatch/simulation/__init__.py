@@ -1,0 +1,1 @@
+"""Traffic worlds with known truth, for tests, benchmarks and demos."""
