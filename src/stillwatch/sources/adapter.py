@@ -1,0 +1,83 @@
+"""What an adapter is: one file that reads one log format, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from stillwatch.records import InputError
+
+__all__ = ["ADAPTERS", "Adapter", "ParsedRow", "Unreadable", "load_adapter"]
+
+# Format name -> "module:Class". Loaded on use: one format's dependencies are no other's price.
+ADAPTERS: dict[str, str] = {
+    "canonical": "stillwatch.sources.canonical:CanonicalAdapter",
+    "otlp": "stillwatch.sources.otlp:OtlpAdapter",
+    "litellm": "stillwatch.sources.litellm:LitellmAdapter",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRow:
+    """One exchange as a source tells it.
+
+    Attributes:
+        line: One-based line, or record, of the file it came from.
+        row: Canonical columns, and the `*_raw` keys that only `identity` turns into tokens:
+            `credential_raw` or `credential_sha256`, `client_ip_raw`, `end_user_raw`,
+            `email_raw`, `phone_raw`, `payment_raw`, `device_raw`, `cache_key_raw`,
+            `client_metadata_raw` (a mapping), `earlier_messages` (list of text),
+            `reasoning_block_issued_raw`, `reasoning_blocks_presented_raw`.
+            Keys that are neither are kept as extra columns only if canonical input had them.
+    """
+
+    line: int
+    row: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that yields no exchange; it goes to the quarantine with the file's name.
+
+    Attributes:
+        line: One-based line, or record, of the file; 0 when the whole file is meant.
+        reason: A sentence for people. It may quote what was wrong, never a whole prompt.
+    """
+
+    line: int
+    reason: str
+
+
+class Adapter(Protocol):
+    """Reads one log format.
+
+    An adapter streams: its memory does not grow with the file. It never raises on content;
+    whatever it cannot use becomes an `Unreadable`. It sees raw identifiers only to put them
+    under a `*_raw` key.
+    """
+
+    name: ClassVar[str]
+
+    def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
+        """The exchanges of one file, and what could not be read, in the file's order."""
+        ...
+
+
+def load_adapter(name: str) -> Adapter:
+    """The adapter registered under `name`.
+
+    Raises:
+        InputError: No format has this name.
+    """
+    if name not in ADAPTERS:
+        raise InputError(
+            f"there is no format called {name!r}.",
+            where="--format",
+            remedy=f"Choose one of {', '.join(sorted(ADAPTERS))}.",
+        )
+    module, _, class_name = ADAPTERS[name].partition(":")
+    adapter: Adapter = getattr(importlib.import_module(module), class_name)()
+    return adapter
