@@ -1,0 +1,258 @@
+"""An exchange log, opened for reading: canonical Parquet files or a snapshot of a lake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stillwatch.lake.queries import load_query
+from stillwatch.records import (
+    ACCOUNTS,
+    CREDENTIALS,
+    EXCHANGES,
+    MODEL_RELEASES,
+    TIMESTAMP,
+    InputError,
+    Problem,
+    TableSchema,
+    conform,
+)
+
+__all__ = ["Log", "open_log", "parquet_files"]
+
+CLOCK_TOLERANCE = timedelta(days=1)
+"""A request may not start later than this after now: the sender's clock is wrong."""
+
+BATCH_ROWS = 32_768
+
+
+@dataclass(slots=True)
+class Log:
+    """A log that can be read in order, batch by batch, or queried.
+
+    Attributes:
+        connection: DuckDB, in UTC, with the views `exchanges`, `accounts`, `credentials` and
+            `model_releases`; each has every canonical column, typed nulls where it is absent.
+        absent: For each table, the canonical columns that the input lacks.
+        as_of: What was known at this moment is taken, and nothing later.
+        problems: Files and rows that were left out, with the reason.
+        left_out: How many exchanges were left out, by reason.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    exchange_files: tuple[Path, ...]
+    sketch_files: tuple[Path, ...]
+    absent: dict[str, tuple[str, ...]]
+    as_of: datetime
+    problems: list[Problem] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, Path, int]]:
+        """The exchanges in the order of the files, with canonical types, in bounded memory.
+
+        Yields each batch with its file and the number of its first row. Every row of the file is
+        there: what is later than `as_of` is for the caller to leave out with `usable`.
+        """
+        wanted = [*EXCHANGES.required, *(c for c in columns if c not in EXCHANGES.required)]
+        schema = TableSchema("exchanges", tuple(c for c in EXCHANGES.columns if c.name in wanted))
+        for path in self.exchange_files:
+            first_row = 0
+            with pq.ParquetFile(path) as file:
+                present = [c for c in wanted if c in file.schema_arrow.names]
+                for batch in file.iter_batches(BATCH_ROWS, columns=present):
+                    table = pa.Table.from_batches([batch])
+                    yield _conform_keeping_rows(table, schema, path), path, first_row
+                    first_row += batch.num_rows
+
+    def sketch_batches(self) -> Iterator[pa.RecordBatch]:
+        """The stored sketches, row for row beside `batches`; empty if none are stored."""
+        for path in self.sketch_files:
+            with pq.ParquetFile(path) as file:
+                yield from file.iter_batches(BATCH_ROWS)
+
+    def usable(self, batch: pa.RecordBatch) -> pa.BooleanArray:
+        """Rows with an id, an account and a start before `as_of`; others are counted."""
+        started = batch.column("started_at")
+        complete = pc.and_(
+            pc.and_(_filled(batch.column("exchange_id")), _filled(batch.column("account_id"))),
+            pc.is_valid(started),
+        )
+        latest = pa.scalar(datetime.now(UTC) + CLOCK_TOLERANCE, TIMESTAMP)
+        future = pc.fill_null(pc.greater(started, latest), False)
+        self._count("id, account or time is missing", pc.invert(complete))
+        self._count("starts in the future", future)
+        known = pc.fill_null(pc.less(started, pa.scalar(self.as_of, TIMESTAMP)), False)
+        return pc.and_(pc.and_(complete, pc.invert(future)), known)
+
+    def _count(self, reason: str, rows: pa.BooleanArray) -> None:
+        number = pc.sum(rows).as_py() or 0
+        if number:
+            self.left_out[reason] = self.left_out.get(reason, 0) + number
+
+
+def open_log(
+    *,
+    exchanges: Path | Sequence[Path],
+    accounts: Path | Sequence[Path] | None = None,
+    credentials: Path | Sequence[Path] | None = None,
+    releases: Path | Sequence[Path] | None = None,
+    sketches: Sequence[Path] = (),
+    until: datetime | None = None,
+    memory_limit: str = "1GB",
+) -> Log:
+    """Open canonical Parquet for reading, and check that it can be read at all.
+
+    A file that cannot be read is left out and named in `problems`, as long as another can.
+
+    Args:
+        exchanges: A file, a folder of files, or a list of either.
+        until: Take only what was known at this moment.
+
+    Raises:
+        InputError: Nothing readable, or a required column is missing.
+    """
+    problems: list[Problem] = []
+    absent: dict[str, tuple[str, ...]] = {}
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set preserve_insertion_order = false")
+    connection.execute("set enable_progress_bar = false")
+    connection.execute(f"set memory_limit = '{memory_limit}'")
+    as_of = until or datetime.now(UTC) + CLOCK_TOLERANCE
+    given = {
+        EXCHANGES: exchanges,
+        ACCOUNTS: accounts,
+        CREDENTIALS: credentials,
+        MODEL_RELEASES: releases,
+    }
+    files: dict[str, tuple[Path, ...]] = {}
+    for schema, paths in given.items():
+        readable = _readable(parquet_files(paths or ()), schema, problems)
+        if schema is EXCHANGES and not readable:
+            raise _nothing_to_read(paths or (), problems)
+        files[schema.name] = readable
+        absent[schema.name] = _create_view(connection, schema, readable)
+    stamp = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    for name in ("exchanges", "accounts"):
+        connection.execute(load_query(f"{name}_known").replace("$as_of", f"'{stamp}'"))
+    for schema in (CREDENTIALS, MODEL_RELEASES):
+        connection.execute(f"create view {schema.name} as select * from raw_{schema.name}")
+    return Log(
+        connection=connection,
+        exchange_files=files["exchanges"],
+        sketch_files=tuple(sketches),
+        absent=absent,
+        as_of=as_of,
+        problems=problems,
+    )
+
+
+def parquet_files(paths: Path | Iterable[Path]) -> list[Path]:
+    """The Parquet files that a path or paths name, folders searched, in a fixed order.
+
+    Raises:
+        InputError: A path does not exist.
+    """
+    found: list[Path] = []
+    for path in [paths] if isinstance(paths, Path) else list(paths):
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*.parquet") if not p.name.startswith("."))
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(
+                "there is no such file or folder.", where=str(path), remedy="Check the path."
+            )
+    return found
+
+
+def _readable(paths: list[Path], schema: TableSchema, problems: list[Problem]) -> tuple[Path, ...]:
+    good = []
+    for path in paths:
+        try:
+            arrow = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            what = (
+                "it is empty."
+                if path.stat().st_size == 0
+                else f"it is no whole Parquet file ({_short(error)})."
+            )
+            problems.append(Problem(str(path), what, "Write the file again; it was left out."))
+            continue
+        conform(arrow.empty_table(), schema, where=str(path))  # required columns, castable types
+        good.append(path)
+    return tuple(good)
+
+
+def _nothing_to_read(paths: Path | Sequence[Path], problems: list[Problem]) -> InputError:
+    where = str(paths) if isinstance(paths, Path) else ", ".join(str(p) for p in paths)
+    if problems:
+        return InputError(f"none of its files can be read; the first: {problems[0]}", where=where)
+    return InputError(
+        "there is no Parquet file here.",
+        where=where,
+        remedy="Give a canonical Parquet file, or a folder of them, usually one a day.",
+    )
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, schema: TableSchema, paths: tuple[Path, ...]
+) -> tuple[str, ...]:
+    """A view with all canonical columns over the files; returns the columns they lack."""
+    name = f"raw_{schema.name}"
+    if not paths:
+        connection.register(name, schema.empty())
+        return schema.names
+    listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
+    source = f"read_parquet([{listed}], union_by_name = true)"
+    described = connection.execute(f"describe select * from {source}").fetchall()
+    present = {row[0]: row[1] for row in described}
+    types = _duckdb_types(connection, schema)
+    parts = []
+    for item in schema.columns:
+        wanted = types[item.name]
+        if item.name not in present:
+            parts.append(f"null::{wanted} as {item.name}")
+        elif present[item.name] == wanted:
+            parts.append(item.name)
+        else:
+            parts.append(f"try_cast({item.name} as {wanted}) as {item.name}")
+    extra = [f'"{c}"' for c in present if c not in schema.names]
+    connection.execute(f"create view {name} as select {', '.join(parts + extra)} from {source}")
+    return tuple(c for c in schema.names if c not in present)
+
+
+def _duckdb_types(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> dict[str, str]:
+    empty = schema.empty()
+    connection.register("canonical_types", empty)
+    rows = connection.execute("describe select * from canonical_types").fetchall()
+    connection.unregister("canonical_types")
+    return {row[0]: row[1] for row in rows}
+
+
+def _conform_keeping_rows(table: pa.Table, schema: TableSchema, path: Path) -> pa.RecordBatch:
+    """Canonical types with every row kept, so that row numbers stay those of the file."""
+    optional = TableSchema(
+        schema.name,
+        tuple(type(c)(c.name, c.arrow_type, c.meaning, False) for c in schema.columns),
+    )
+    conformed = conform(table, optional, where=str(path)).table.combine_chunks()
+    batches = conformed.to_batches()
+    if batches:
+        return batches[0]
+    return pa.RecordBatch.from_pydict({c.name: pa.array([], c.arrow_type) for c in schema.columns})
+
+
+def _filled(values: pa.Array) -> pa.BooleanArray:
+    return pc.fill_null(pc.not_equal(values, ""), False)
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__
