@@ -1,1 +1,1 @@
-"""Findings against truth, beside baselines a user would write in an afternoon."""
+"""Findings against the truth of a simulated world, beside what an afternoon's script would find."""
