@@ -1,0 +1,131 @@
+"""The manifest: which files are the lake. Replacing it is the commit."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stillwatch.records import InputError, private_file
+
+__all__ = ["MANIFEST", "Manifest", "Part", "flush_to_disk"]
+
+MANIFEST = "manifest.json"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file of a table, its path relative to the lake."""
+
+    path: str
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files of each table, in order.
+
+    Attributes:
+        key_fingerprint: Of the key under which all tokens in the lake were made.
+        tables: Table name to its parts. Parts of `exchanges` and `sketches` run in parallel.
+        retired: Replaced files that a reader of an earlier manifest may still be reading, with
+            the time of their replacement.
+    """
+
+    key_fingerprint: str
+    tables: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    retired: dict[str, str] = field(default_factory=dict)
+
+    def parts(self, table: str) -> tuple[Part, ...]:
+        return self.tables.get(table, ())
+
+    def with_parts(self, added: dict[str, list[Part]]) -> Manifest:
+        """The same with more parts, days in order."""
+        tables = dict(self.tables)
+        for table, parts in added.items():
+            tables[table] = tuple(sorted((*self.parts(table), *parts), key=lambda p: p.path))
+        return replace(self, tables=tables)
+
+    def with_replaced(self, table: str, part: Part, *, now: datetime) -> Manifest:
+        """The same with one part in place of all parts of `table`."""
+        gone = {old.path: now.isoformat() for old in self.parts(table)}
+        return replace(
+            self,
+            tables={**self.tables, table: (part,)},
+            retired={**self.retired, **gone},
+        )
+
+    def named(self) -> set[str]:
+        """Every file the manifest speaks of."""
+        current = {part.path for parts in self.tables.values() for part in parts}
+        return current | set(self.retired)
+
+    def write(self, lake: Path) -> None:
+        """Commit: after this every new reader sees these files, and before it none does."""
+        content = {
+            "format": _FORMAT,
+            "key_fingerprint": self.key_fingerprint,
+            "tables": {
+                name: [{"path": p.path, "rows": p.rows} for p in parts]
+                for name, parts in sorted(self.tables.items())
+            },
+            "retired": self.retired,
+        }
+        with private_file(lake / MANIFEST) as partial:
+            partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            flush_to_disk(partial)
+        flush_to_disk(lake)
+
+    @classmethod
+    def read(cls, lake: Path) -> Manifest:
+        """The manifest of the lake in this folder.
+
+        Raises:
+            InputError: There is no lake here, or a newer version of stillwatch made it.
+        """
+        path = lake / MANIFEST
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls._from_json(content, path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise InputError(
+                "there is no lake here.",
+                where=str(lake),
+                remedy="Make one with `stillwatch import … --lake DIR`.",
+            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                "the lake's manifest cannot be read.",
+                where=str(path),
+                remedy="Bring it back from a backup, or import the logs into a new lake.",
+            ) from error
+
+    @classmethod
+    def _from_json(cls, content: dict[str, Any], path: Path) -> Manifest:
+        if content["format"] != _FORMAT:
+            raise InputError(
+                f"this lake has format {content['format']}, and this version reads {_FORMAT}.",
+                where=str(path),
+                remedy="Use the version of stillwatch that made it.",
+            )
+        return cls(
+            key_fingerprint=content["key_fingerprint"],
+            tables={
+                name: tuple(Part(str(p["path"]), int(p["rows"])) for p in parts)
+                for name, parts in content["tables"].items()
+            },
+            retired=dict(content["retired"]),
+        )
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

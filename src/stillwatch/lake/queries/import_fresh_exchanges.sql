@@ -1,0 +1,8 @@
+-- The staged exchanges that the lake does not have yet: of each id the first that came.
+create or replace temp table fresh as
+select min(staged_ids._ordinal) as _ordinal
+from staged_ids
+where not exists (
+    select 1 from stored_ids where stored_ids.exchange_id = staged_ids.exchange_id
+)
+group by staged_ids.exchange_id
