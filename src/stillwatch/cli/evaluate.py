@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+from rich.markup import escape
+from rich.table import Table
 
-from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.cli.output import emit_json, people, reports_errors, say
+
+if TYPE_CHECKING:
+    from stillwatch.evaluation.comparison import BaselineScore
+    from stillwatch.evaluation.score import Evaluation
 
 __all__ = ["command"]
 
@@ -27,6 +34,7 @@ _FOLDER = click.Path(path_type=Path)
 @reports_errors
 def command(world: Path, findings: Path, as_json: bool, baselines: bool) -> None:
     """Compare FINDINGS, the folder of a scan, with the truth of the WORLD it scanned."""
+    from stillwatch.evaluation.comparison import compare_with_baselines
     from stillwatch.evaluation.score import evaluate_findings
     from stillwatch.evaluation.world import open_world_log, read_truth
     from stillwatch.records import read_findings
@@ -35,6 +43,126 @@ def command(world: Path, findings: Path, as_json: bool, baselines: bool) -> None
     found = read_findings(findings)
     with open_world_log(world) as log:
         result = evaluate_findings(truth, log, found)
+        rivals = compare_with_baselines(truth, log, found) if baselines else ()
+    _show(result, rivals)
     if as_json:
-        emit_json(result.as_json())
-    say(f"{result.campaigns_found} of {result.campaigns_total} campaigns found.")
+        emit_json(
+            result.as_json()
+            | ({"baselines": [rival.as_json() for rival in rivals]} if baselines else {})
+        )
+    else:
+        say(f"For every figure: stillwatch evaluate {world} {findings} --json")
+
+
+def _show(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> None:
+    people.print(_campaigns(result))
+    people.print(_populations(result))
+    if rivals:
+        people.print(_rivals(result, rivals))
+    say(
+        f"{result.campaigns_found} of {result.campaigns_total} campaigns found; "
+        f"{result.false_findings} of {result.findings} findings false; "
+        f"account precision {_figure(result.account_precision)}, "
+        f"recall {_figure(result.account_recall)}."
+    )
+
+
+def _campaigns(result: Evaluation) -> Table:
+    table = _table(
+        "Campaigns",
+        "campaign",
+        "kind",
+        right=("accounts", "recall", "precision", "exchanges", "wholeness", "purity", "hours"),
+    )
+    for campaign in result.campaigns:
+        table.add_row(
+            escape(campaign.campaign),
+            escape(campaign.kind),
+            str(campaign.accounts),
+            _figure(campaign.account_recall) if campaign.found else "missed",
+            _figure(campaign.account_precision),
+            _figure(campaign.exchange_recall),
+            _figure(campaign.wholeness),
+            _figure(campaign.purity),
+            _hours(campaign.time_to_detection_hours),
+        )
+    return table
+
+
+def _populations(result: Evaluation) -> Table:
+    table = _table(
+        "Honest accounts accused",
+        "population",
+        right=("accused", "accounts", "groups accused", "groups", "at most (95 %)"),
+    )
+    for population, flags in result.honest_flagged_by_population.items():
+        table.add_row(
+            escape(population),
+            str(flags.flagged),
+            str(flags.accounts),
+            str(flags.groups_flagged),
+            str(flags.groups),
+            _at_most(flags.upper95),
+        )
+    table.add_section()
+    table.add_row(
+        "all",
+        str(result.honest_flagged),
+        str(result.honest_accounts),
+        str(result.honest_groups_flagged),
+        str(result.honest_groups),
+        _at_most(result.honest_flagged_upper95),
+    )
+    return table
+
+
+def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:
+    table = _table(
+        "Beside an afternoon's scripts, each at its best setting",
+        "",
+        right=("precision", "recall", "scan's precision there", "pairs", "honest accused"),
+    )
+    for rival in rivals:
+        table.add_row(
+            escape(rival.description),
+            _figure(rival.ranked_precision),
+            _figure(rival.account_recall),
+            _figure(rival.scan_precision_at_recall),
+            _figure(rival.pair_precision),
+            str(rival.honest_flagged),
+        )
+    table.add_section()
+    table.add_row(
+        "this scan",
+        _figure(result.account_precision),
+        _figure(result.account_recall_pooled),
+        "",
+        _figure(result.pair_precision),
+        str(result.honest_flagged),
+    )
+    return table
+
+
+def _table(title: str, *words: str, right: tuple[str, ...]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for name in words:
+        table.add_column(name)
+    for name in right:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _figure(value: float | None) -> str:
+    """Three decimals, cut and not rounded up: 0.9996 must not read as perfect."""
+    if value is None:
+        return "-"
+    return "1" if value == 1 else f"{math.floor(value * 1000 + 1e-9) / 1000:.3f}"
+
+
+def _at_most(bound: float | None) -> str:
+    """Four decimals, rounded up: a bound must not shrink by being printed."""
+    return "-" if bound is None else f"{math.ceil(bound * 10_000 - 1e-9) / 10_000:.4f}"
+
+
+def _hours(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"

@@ -10,7 +10,10 @@ from stillwatch.evaluation.bounds import honest_upper
 from stillwatch.evaluation.world import HonestAccount, Truth
 from stillwatch.records import Role
 
-__all__ = ["Accusations", "PopulationFlags", "flags_by_population", "wrongly_accused"]
+__all__ = ["EVERYONE", "Accusations", "PopulationFlags", "flags_by_population", "wrongly_accused"]
+
+EVERYONE = ""
+"""The name under which all honest accounts are counted together."""
 
 Accusations = Mapping[str, Mapping[str, Role]]
 """By finding, the role each of its accounts is accused of."""
@@ -46,12 +49,12 @@ def wrongly_accused(truth: Truth, accusations: Accusations) -> frozenset[str]:
 
 
 def flags_by_population(truth: Truth, wrong: Set[str]) -> dict[str, PopulationFlags]:
-    """Flags of every honest population, and of all of them under the name `""`."""
+    """Flags of every honest population, and of all of them under `EVERYONE`."""
     populations: dict[str, list[tuple[str, HonestAccount]]] = defaultdict(list)
     for account, owner in truth.honest.items():
         populations[owner.population].append((account, owner))
     result = {name: _flags(populations[name], wrong) for name in sorted(populations)}
-    result[""] = _flags(truth.honest.items(), wrong)
+    result[EVERYONE] = _flags(truth.honest.items(), wrong)
     return result
 
 

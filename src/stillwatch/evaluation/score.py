@@ -12,6 +12,7 @@ import duckdb
 import pyarrow.compute as pc
 
 from stillwatch.evaluation.accusations import (
+    EVERYONE,
     Accusations,
     PopulationFlags,
     flags_by_population,
@@ -245,7 +246,7 @@ def _summarise(
     accused = {account for members in accusations.values() for account in members}
     wrong = wrongly_accused(truth, accusations)
     flags = flags_by_population(truth, wrong)
-    everyone = flags.pop("")
+    everyone = flags.pop(EVERYONE)
     return Evaluation(
         account_precision=_part(len(accused - wrong), len(accused)),
         account_recall=_mean(c.account_recall for c in campaigns),

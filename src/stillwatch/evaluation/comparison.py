@@ -1,0 +1,174 @@
+"""The scan beside the baselines, by the same figures and at the same recall."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+
+from stillwatch.evaluation.accusations import EVERYONE, flags_by_population, wrongly_accused
+from stillwatch.evaluation.attribution import Collected, collected_by_account
+from stillwatch.evaluation.baselines import BASELINES, Baseline, Proposal
+from stillwatch.evaluation.matching import match_findings
+from stillwatch.evaluation.pairs import count_pairs
+from stillwatch.evaluation.ranking import Cutoff, Ranking, rank_findings, rank_groups
+from stillwatch.evaluation.world import Truth
+from stillwatch.records import Findings, Role
+
+__all__ = ["NEARLY_CERTAIN", "BaselineScore", "compare_with_baselines"]
+
+NEARLY_CERTAIN = 0.99
+"""A baseline this precise need not be beaten, only equalled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineScore:
+    """A baseline at the setting and cutoff that suit this world's truth best (highest F1).
+
+    It names no role and no exchange: each account counts as accused of being an operator, with
+    all its exchanges attributed. Its recalls count every account, pair or exchange once.
+
+    Attributes:
+        account_precision: An account whose credential was stolen counts as wrongly accused.
+        ranked_precision: Blind to roles, as the comparison with the scan needs it: an account is
+            right when it serves a campaign in any role.
+        scan_precision_at_recall: The scan's precision, just as blind, when it accuses as many
+            accounts of its ranking as reach this baseline's `account_recall`.
+        scan_reaches_recall: Whether accounts that the scan reported or weighed suffice for that;
+            otherwise the rest are accounts drawn at random.
+        scan_is_ahead: The scan's precision there is not lower, and higher where the baseline's is
+            below 0.99. None where the baseline finds nobody.
+    """
+
+    name: str
+    description: str
+    setting: str
+    cutoff: float | None
+    accused: int
+    account_precision: float | None
+    account_recall: float | None
+    pair_precision: float | None
+    pair_recall: float | None
+    exchange_precision: float | None
+    exchange_recall: float | None
+    campaigns_found: int
+    honest_flagged: int
+    honest_groups_flagged: int
+    honest_flagged_upper95: float | None
+    ranked_precision: float | None
+    scan_precision_at_recall: float | None
+    scan_reaches_recall: bool | None
+    scan_is_ahead: bool | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare_with_baselines(
+    truth: Truth, log: duckdb.DuckDBPyConnection, findings: Findings
+) -> tuple[BaselineScore, ...]:
+    """Score each baseline on the world's log, and the scan at its recall.
+
+    Args:
+        truth: From `read_truth`.
+        log: The same world's tables, from `open_world_log`.
+        findings: Of a scan of that world.
+    """
+    everyone = truth.roles.keys() | truth.honest.keys()
+    scan = rank_findings(findings, truth.roles.keys(), everyone)
+    sent = collected_by_account(log)
+    return tuple(_score(baseline, truth, log, scan=scan, sent=sent) for baseline in BASELINES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    proposal: Proposal
+    cutoff: Cutoff | None
+    f1: float
+
+    def accused_groups(self) -> dict[str, frozenset[str]]:
+        """The groups at or above the cutoff, under names of their own."""
+        if self.cutoff is None:
+            return {}
+        least = self.cutoff.score[1]
+        return {
+            str(number): frozenset(group.accounts)
+            for number, group in enumerate(self.proposal.groups)
+            if group.score >= least
+        }
+
+
+def _score(
+    baseline: Baseline,
+    truth: Truth,
+    log: duckdb.DuckDBPyConnection,
+    *,
+    scan: Ranking,
+    sent: Mapping[str, Collected],
+) -> BaselineScore:
+    choice = _best_choice(baseline, truth, log)
+    groups = choice.accused_groups()
+    accused = frozenset[str]().union(*groups.values())
+    wrong = wrongly_accused(
+        truth, {name: dict.fromkeys(members, Role.OPERATOR) for name, members in groups.items()}
+    )
+    flags = flags_by_population(truth, wrong)[EVERYONE]
+    true_groups = {campaign.name: campaign.roles.keys() for campaign in truth.campaigns}
+    pairs = count_pairs(true_groups, groups)
+    right = len(accused & truth.roles.keys())
+    recall, precision = _part(right, len(truth.roles)), _part(right, len(accused))
+    at_recall = None if recall is None else scan.precision_at_recall(recall)
+    attributed, collected = _exchanges(accused, sent)
+    return BaselineScore(
+        name=baseline.name,
+        description=baseline.description,
+        setting=choice.proposal.setting,
+        cutoff=choice.cutoff.score[1] if choice.cutoff else None,
+        accused=len(accused),
+        account_precision=_part(len(accused - wrong), len(accused)),
+        account_recall=recall,
+        pair_precision=pairs.precision,
+        pair_recall=pairs.recall,
+        exchange_precision=_part(collected, attributed),
+        exchange_recall=_part(collected, sum(volume.collected for volume in sent.values())),
+        campaigns_found=len(match_findings(true_groups, groups)),
+        honest_flagged=flags.flagged,
+        honest_groups_flagged=flags.groups_flagged,
+        honest_flagged_upper95=flags.upper95,
+        ranked_precision=precision,
+        scan_precision_at_recall=at_recall,
+        scan_reaches_recall=None if recall is None else scan.reaches(recall),
+        scan_is_ahead=_is_ahead(at_recall, precision),
+    )
+
+
+def _best_choice(baseline: Baseline, truth: Truth, log: duckdb.DuckDBPyConnection) -> _Choice:
+    everyone = truth.roles.keys() | truth.honest.keys()
+    best: _Choice | None = None
+    for proposal in baseline.propose(log):
+        ranking = rank_groups(proposal.groups, truth.roles.keys(), everyone)
+        cutoff = ranking.best_cutoff()
+        f1 = 2 * cutoff.right / (cutoff.accused + ranking.guilty) if cutoff else 0.0
+        if best is None or f1 > best.f1:
+            best = _Choice(proposal, cutoff, f1)
+    if best is None:
+        raise ValueError(f"the baseline {baseline.name} proposes nothing at all")
+    return best
+
+
+def _exchanges(accused: Set[str], sent: Mapping[str, Collected]) -> tuple[int, int]:
+    """All exchanges of the accused, and those of them that really collected."""
+    volumes = [sent[account] for account in accused if account in sent]
+    return sum(v.exchanges for v in volumes), sum(v.collected for v in volumes)
+
+
+def _part(right: int, whole: int) -> float | None:
+    return right / whole if whole else None
+
+
+def _is_ahead(scan: float | None, baseline: float | None) -> bool | None:
+    if scan is None or baseline is None:
+        return None
+    return scan >= baseline and (scan > baseline or baseline >= NEARLY_CERTAIN)

@@ -1,0 +1,87 @@
+"""`stillwatch evaluate` in a shell."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from hand_made_worlds import perfect_findings, two_rings_and_a_class
+
+from stillwatch.cli.main import run
+from stillwatch.records import write_findings
+
+# Others script against these keys: none may be renamed.
+_CONTRACT_KEYS = {
+    "account_precision",
+    "account_recall",
+    "pair_precision",
+    "pair_recall",
+    "exchange_precision",
+    "exchange_recall",
+    "target_accuracy",
+    "role_accuracy",
+    "share_error",
+    "honest_flagged",
+    "honest_groups_flagged",
+    "honest_flagged_upper95",
+    "honest_flagged_by_population",
+    "time_to_detection",
+    "campaigns",
+}
+
+
+@pytest.fixture
+def world_and_findings(tmp_path: Path) -> tuple[str, str]:
+    world = two_rings_and_a_class()
+    write_findings(perfect_findings(world), tmp_path / "findings")
+    return str(world.write(tmp_path / "world")), str(tmp_path / "findings")
+
+
+def evaluate(*arguments: str) -> Result:
+    return CliRunner().invoke(run, ["evaluate", *arguments])
+
+
+def test_json_is_one_object_with_every_promised_key(world_and_findings: tuple[str, str]) -> None:
+    """Standard output holds one JSON object and nothing else."""
+    result = evaluate(*world_and_findings, "--json")
+
+    value = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert value.keys() >= _CONTRACT_KEYS
+    assert [b["name"] for b in value["baselines"]] == [
+        "payment_or_address",
+        "prompt_opening",
+        "volume_and_regularity",
+    ]
+
+
+def test_baselines_can_be_left_out(world_and_findings: tuple[str, str]) -> None:
+    """`--no-baselines` spares their time and their key."""
+    result = evaluate(*world_and_findings, "--json", "--no-baselines")
+
+    assert "baselines" not in json.loads(result.stdout)
+
+
+def test_people_get_tables_on_standard_error(world_and_findings: tuple[str, str]) -> None:
+    """Without `--json` nothing goes to standard output, and the outcome is said in a sentence."""
+    result = evaluate(*world_and_findings)
+
+    assert result.stdout == ""
+    assert "2 of 2 campaigns found" in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["world", "findings"])
+def test_a_missing_folder_is_unusable_input(
+    world_and_findings: tuple[str, str], missing: str
+) -> None:
+    """The message names the folder and what to give instead; the exit status is 2."""
+    world, findings = world_and_findings
+    arguments = ("nowhere", findings) if missing == "world" else (world, "nowhere")
+
+    result = evaluate(*arguments)
+
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+    assert "Traceback" not in result.stderr
