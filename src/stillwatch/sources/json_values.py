@@ -1,0 +1,175 @@
+"""The JSON values of a log file, one after another, without holding the file."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+
+from stillwatch.sources.adapter import Unreadable
+
+__all__ = ["BROKEN_FILE", "LARGEST_VALUE", "json_values", "opened"]
+
+# A request with its answer is some kilobytes, a batch of 512 some megabytes. What is larger
+# than this is no log line, and reading it whole would let one file decide our memory.
+LARGEST_VALUE = 64 * 2**20
+_CHUNK = 2**20
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+# What a damaged compressed file raises while it is read; pa.ArrowException covers zstd.
+BROKEN_FILE = (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file, unpacked if it is gzip or a zstd stream, told by its first bytes."""
+    with path.open("rb") as raw:
+        magic = raw.read(4)
+    if magic.startswith(_GZIP):
+        with gzip.open(path, "rb") as unpacked:
+            yield io.BufferedReader(unpacked, _CHUNK)
+    elif magic == _ZSTD:
+        with pa.input_stream(str(path), compression="zstd") as unpacked:
+            yield io.BufferedReader(_Raw(unpacked), _CHUNK)
+    else:
+        with path.open("rb", buffering=_CHUNK) as plain:
+            yield plain
+
+
+class _Raw(io.RawIOBase):
+    """Arrow's stream, as the standard library wants it."""
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def json_values(stream: IO[bytes]) -> Iterator[tuple[int, Any] | Unreadable]:
+    """Every value of a file of JSON lines, or of one document, with its line or record number.
+
+    A line that holds an array gives its elements. A file whose first line is a bracket and no
+    more is one document, as pretty-printers write it; its records are counted instead.
+    """
+    first = _first_line(stream)
+    if first is None:
+        return
+    line, number = first
+    if line.strip() in (b"[", b"{") or (_too_long(line) and line.lstrip().startswith(b"[")):
+        yield from _values_of_document(line, stream)
+        return
+    while line:
+        yield from _values_of_line(line, number, stream)
+        line, number = stream.readline(LARGEST_VALUE), number + 1
+
+
+def _first_line(stream: IO[bytes]) -> tuple[bytes, int] | None:
+    number = 0
+    while line := stream.readline(LARGEST_VALUE):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if line.strip():
+            return line, number
+    return None
+
+
+def _too_long(line: bytes) -> bool:
+    return len(line) >= LARGEST_VALUE and not line.endswith(b"\n")
+
+
+def _values_of_line(
+    line: bytes, number: int, stream: IO[bytes]
+) -> Iterator[tuple[int, Any] | Unreadable]:
+    if _too_long(line):
+        while (rest := stream.readline(LARGEST_VALUE)) and not rest.endswith(b"\n"):
+            pass
+        limit = LARGEST_VALUE // 2**20
+        yield Unreadable(number, f"The line is longer than {limit} MiB; write one request a line.")
+        return
+    if not line.strip():
+        return
+    try:
+        value = json.loads(line)
+    except RecursionError:
+        yield Unreadable(number, "The JSON is nested too deeply.")
+        return
+    except ValueError as error:
+        yield Unreadable(number, f"The line is not JSON: {_where(error)}.")
+        return
+    for item in value if isinstance(value, list) else (value,):
+        yield number, item
+
+
+def _where(error: ValueError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at column {error.colno}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8 at byte {error.start}"
+    return "a number in it is too long"
+
+
+def _values_of_document(head: bytes, stream: IO[bytes]) -> Iterator[tuple[int, Any] | Unreadable]:
+    """Values of a document that spans lines, decoded from a window that moves along it."""
+    text = io.TextIOWrapper(
+        io.BufferedReader(_Joined(head, stream)), encoding="utf-8", errors="replace"
+    )
+    decoder = json.JSONDecoder()
+    window, record, in_array, ended = "", 0, False, False
+    while True:
+        window = window.lstrip()
+        if in_array:
+            window = window.lstrip(", \t\r\n")
+        if window[:1] == "[" and not in_array:
+            window, in_array = window[1:], True
+            continue
+        if window[:1] == "]" and in_array:
+            window, in_array = window[1:], False
+            continue
+        try:
+            value, end = decoder.raw_decode(window)
+        except RecursionError:
+            yield Unreadable(record + 1, "The JSON is nested too deeply; the rest was not read.")
+            return
+        except ValueError:
+            # Broken, or broken off: more text decides which.
+            more = "" if ended else text.read(max(_CHUNK, len(window)))
+            ended = ended or not more
+            window += more
+            if ended and not window.strip():
+                return
+            if ended or len(window) > LARGEST_VALUE:
+                yield Unreadable(record + 1, "The JSON is broken here; the rest was not read.")
+                return
+            continue
+        record += 1
+        window = window[end:]
+        yield record, value
+
+
+class _Joined(io.RawIOBase):
+    """Bytes already read, then the stream they were read from."""
+
+    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+        self._head, self._stream = head, stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._head[: len(buffer)] or self._stream.read(len(buffer))
+        self._head = self._head[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)

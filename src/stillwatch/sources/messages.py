@@ -1,0 +1,244 @@
+"""What a request said and what came back, in whichever shape a provider or tool logs it.
+
+Read here are the messages of OpenAI (chat and responses), of Anthropic, and of the
+OpenTelemetry GenAI conventions. All of them are lists of roles and parts; unknown roles,
+parts and types are legal, and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stillwatch.sources.values import mapping, number, sequence, text, well_formed, whole
+
+__all__ = ["Answer", "Request", "read_answer", "read_request", "read_settings", "read_tool_names"]
+
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+_ANSWERING_ROLES = frozenset({"assistant", "model", "ai"})
+_REFUSAL_REASONS = frozenset({"content_filter", "refusal", "safety"})
+_TOOL_CALLS = frozenset({"tool_call", "tool_use", "function_call", "server_tool_call"})
+_TOOL_RESULTS = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+_REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The messages of one request, divided by what is new in it.
+
+    Attributes:
+        system_text: System and developer instructions.
+        input_text: What the user says in this turn; the results of tools where a turn has
+            nothing else.
+        earlier_messages: Texts sent again from earlier turns, the model's own included.
+        turn_index: How many earlier messages are the user's.
+        prefill: The client began the answer: the last message is the model's.
+        reasoning_blocks: Signatures or encrypted contents of reasoning sent in again.
+    """
+
+    system_text: str | None
+    input_text: str | None
+    earlier_messages: list[str]
+    turn_index: int | None
+    prefill: bool | None
+    reasoning_blocks: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model answered: its first choice, where several were asked for."""
+
+    text: str | None
+    stop_reason: str | None
+    reasoning_block: str | None
+    refused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    role: str
+    text: str
+    is_tool_result: bool
+    reasoning_blocks: list[str]
+
+
+def read_request(messages: object, *, instructions: object = None) -> Request:
+    """Divide the messages of a request.
+
+    Args:
+        messages: A list of messages, its JSON text, or a bare prompt.
+        instructions: System instructions that travel beside the messages.
+    """
+    read = [message for item in _items(messages) for message in _read_messages(item, "user")]
+    system = [_content_text(instructions)] if instructions else []
+    system += [message.text for message in read if message.role in _SYSTEM_ROLES]
+    turns = [message for message in read if message.role not in _SYSTEM_ROLES]
+    answered = len(turns)
+    while answered and turns[answered - 1].role in _ANSWERING_ROLES:
+        answered -= 1
+    begin = answered
+    while begin and turns[begin - 1].role not in _ANSWERING_ROLES:
+        begin -= 1
+    new, earlier = turns[begin:answered], turns[:begin]
+    said = [m.text for m in new if not m.is_tool_result] or [m.text for m in new]
+    return Request(
+        system_text=_joined(system),
+        input_text=_joined(said),
+        earlier_messages=[message.text for message in earlier if message.text],
+        turn_index=sum(not m.is_tool_result for m in earlier if m.role not in _ANSWERING_ROLES)
+        if turns
+        else None,
+        prefill=answered < len(turns) if turns else None,
+        reasoning_blocks=[block for message in turns for block in message.reasoning_blocks],
+    )
+
+
+def read_answer(response: object) -> Answer:
+    """Read an answer: a response object, a list of output messages, or bare text."""
+    whole_response = mapping(response)
+    choice = mapping(next(iter(sequence(whole_response.get("choices"))), None))
+    output = whole_response.get("output")
+    message: object = choice.get("message") or choice.get("text") or output
+    if message is None:
+        message = whole_response if "content" in whole_response else response
+    read = [m for item in _items(message) for m in _read_messages(item, "assistant")]
+    first = next(iter(_items(message)), None)
+    reason = text(
+        choice.get("finish_reason")
+        or whole_response.get("stop_reason")
+        or mapping(first).get("finish_reason")
+        or mapping(whole_response.get("incomplete_details")).get("reason")
+        or (whole_response.get("status") if output is not None else None)
+    )
+    blocks = [block for m in read for block in m.reasoning_blocks]
+    refused = reason in _REFUSAL_REASONS or bool(mapping(choice.get("message")).get("refusal"))
+    # A list of several OpenTelemetry output messages is a list of choices.
+    several = output is None and not choice and isinstance(response, list)
+    texts = [m.text for m in read][: 1 if several else None]
+    return Answer(_joined(texts), reason, blocks[0] if blocks else None, refused)
+
+
+def read_settings(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The settings of a request that matter to collection, or None if it stated none."""
+    logprobs = parameters.get("logprobs")
+    settings: dict[str, Any] = {
+        "n": whole(parameters.get("n")),
+        "top_p": number(parameters.get("top_p")),
+        "seed": whole(parameters.get("seed")),
+        # OpenAI's chat says true and how many alternatives; its completions say how many.
+        "logprobs": max(1, whole(parameters.get("top_logprobs")) or 1)
+        if logprobs is True
+        else whole(logprobs),
+        "reasoning_effort": text(parameters.get("reasoning_effort"))
+        or text(mapping(parameters.get("reasoning")).get("effort")),
+    }
+    return settings if any(value is not None for value in settings.values()) else None
+
+
+def read_tool_names(definitions: object) -> list[str] | None:
+    """The names of the tools offered, or None if none were."""
+    names = []
+    for item in sequence(definitions):
+        definition = mapping(item)
+        name = text(definition.get("name")) or text(mapping(definition.get("function")).get("name"))
+        if name:
+            names.append(name)
+    return names or None
+
+
+def _items(messages: object) -> list[Any]:
+    """The messages of a list, of its JSON text, or of an object that wraps one."""
+    if isinstance(messages, str):
+        listed = sequence(messages)
+        return listed if listed and all(isinstance(i, dict) for i in listed) else [messages]
+    if isinstance(messages, dict):
+        wrapped = messages.get("messages") or messages.get("input")
+        return wrapped if isinstance(wrapped, list) else [messages if wrapped is None else wrapped]
+    return messages if isinstance(messages, list) else []
+
+
+def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
+    """One message; for an item that is none (an output item, a tool result), what it stands for."""
+    if isinstance(item, str):
+        yield _Message(default_role, well_formed(item), False, [])
+        return
+    message = mapping(item)
+    kind = text(message.get("type"))
+    role = text(message.get("role"))
+    if role is None:
+        role = "assistant" if kind in _TOOL_CALLS or kind in _REASONING else default_role
+    parts = message.get("parts") if "parts" in message else message.get("content")
+    if kind in _TOOL_CALLS or kind in _TOOL_RESULTS or kind in _REASONING:
+        parts = [message]
+    texts = [_content_text(parts), text(message.get("refusal")) or ""]
+    texts += [_call_text(mapping(call)) for call in sequence(message.get("tool_calls"))]
+    if message.get("function_call"):
+        texts.append(_call_text(mapping(message["function_call"])))
+    listed = parts if isinstance(parts, list) else []
+    kinds = {text(mapping(part).get("type")) for part in listed}
+    yield _Message(
+        role.lower(),
+        _joined(texts, "\n") or "",
+        role in ("tool", "function") or (bool(kinds) and kinds <= _TOOL_RESULTS),
+        _reasoning_blocks([*listed, *sequence(message.get("thinking_blocks"))]),
+    )
+
+
+def _content_text(content: object) -> str:
+    """The text of a string, a part, or a list of parts; images and the like have none."""
+    if isinstance(content, str):
+        return well_formed(content)
+    if isinstance(content, list):
+        return _joined([_content_text(part) for part in content], "\n") or ""
+    part = mapping(content)
+    kind = text(part.get("type"))
+    if kind in _REASONING:
+        return ""
+    if kind in _TOOL_CALLS:
+        return _call_text(part)
+    if kind in _TOOL_RESULTS:
+        result = part.get("response", part.get("result", part.get("output", part.get("content"))))
+        return _content_text(result) or ("" if result is None else _compact(result))
+    value = part.get("text", part.get("content"))
+    return _content_text(value) if isinstance(value, str | list) else ""
+
+
+def _call_text(call: Mapping[str, Any]) -> str:
+    """A tool call as text, so that a trajectory can be read and recognised."""
+    function = mapping(call.get("function")) or call
+    name = text(function.get("name")) or "tool"
+    arguments = function.get("arguments", function.get("input"))
+    return f"{name}({_compact(arguments)})"
+
+
+def _compact(value: object) -> str:
+    """One JSON form of a value, whether a source logs it as an object or as its text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return well_formed(str(value))
+    if value is None:
+        return ""
+    return well_formed(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def _reasoning_blocks(parts: Iterable[object]) -> list[str]:
+    blocks = []
+    for item in parts:
+        part = mapping(item)
+        if text(part.get("type")) in _REASONING:
+            block = (
+                text(part.get("signature"))
+                or text(part.get("encrypted_content"))
+                or text(part.get("data"))
+            )
+            if block:
+                blocks.append(block)
+    return blocks
+
+
+def _joined(texts: Iterable[str], separator: str = "\n\n") -> str | None:
+    return separator.join(item for item in texts if item) or None

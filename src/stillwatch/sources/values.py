@@ -1,0 +1,111 @@
+"""Reading single values out of untrusted JSON: the value, or None, never an exception."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+__all__ = [
+    "instant_from_nanoseconds",
+    "instant_from_seconds",
+    "mapping",
+    "number",
+    "parsed",
+    "sequence",
+    "text",
+    "well_formed",
+    "whole",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_INT = 2**63 - 1
+
+
+def text(value: object) -> str | None:
+    """`value` if it is a string with something in it."""
+    return well_formed(value) if isinstance(value, str) and value else None
+
+
+def well_formed(value: str) -> str:
+    """The string without lone surrogates: JSON may carry them, Parquet may not."""
+    if value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode("utf-8")
+
+
+def whole(value: object) -> int | None:
+    """`value` as a 64-bit whole number, from a number or its decimal digits."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        digits = value.strip()
+        if not (digits.isascii() and digits.lstrip("-").isdigit() and len(digits) <= 20):
+            return None
+        try:
+            value = int(digits)
+        except ValueError:
+            return None
+    if isinstance(value, float):
+        if not value.is_integer():
+            return None
+        value = int(value)
+    return value if isinstance(value, int) and abs(value) <= _LARGEST_INT else None
+
+
+def number(value: object) -> float | None:
+    """`value` as a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        result = float(value)
+    except OverflowError:
+        return None
+    return result if math.isfinite(result) else None
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """`value` if it is a JSON object, or one encoded as a string; else an empty one."""
+    value = parsed(value)
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: object) -> list[Any]:
+    """`value` if it is a JSON array, or one encoded as a string; else an empty one."""
+    value = parsed(value)
+    return value if isinstance(value, list) else []
+
+
+def parsed(value: object) -> object:
+    """The JSON inside `value` where it is a string that holds an object or array."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def instant_from_seconds(value: object) -> datetime | None:
+    """Seconds since 1970, as LiteLLM logs them."""
+    seconds = number(value)
+    if seconds is None or seconds <= 0:
+        return None
+    return _after_epoch(round(seconds * 1_000_000)) if seconds < _LARGEST_INT else None
+
+
+def instant_from_nanoseconds(value: object) -> datetime | None:
+    """Nanoseconds since 1970, as OTLP logs them; 0 means unknown there."""
+    nanoseconds = whole(value)
+    if nanoseconds is None or nanoseconds <= 0:
+        return None
+    return _after_epoch(nanoseconds // 1_000)
+
+
+def _after_epoch(microseconds: int) -> datetime | None:
+    try:
+        return _EPOCH + timedelta(microseconds=microseconds)
+    except OverflowError:
+        return None
