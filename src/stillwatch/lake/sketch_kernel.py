@@ -15,11 +15,12 @@ __all__ = [
     "INSTRUCTION_TOKENS",
     "MAX_TOKENS",
     "SAMPLE_SHIFT",
-    "SHINGLE_TOKENS",
     "SHINGLE_LIMIT",
+    "SHINGLE_TOKENS",
     "TERM_LIMIT",
     "cue_bucket",
     "hash_bytes",
+    "hash_strings",
     "sketch_rows",
     "tokenise",
 ]
@@ -27,7 +28,7 @@ __all__ = [
 SHINGLE_TOKENS = 5
 SAMPLE_SHIFT = 2  # FracMinHash: one shingle in 2**2 is kept, the same ones in every text
 SHINGLE_LIMIT = 48  # the smallest sampled hashes of a text, so that a long one stays small
-TERM_LIMIT = 24  # bottom-k distinct words of a text
+TERM_LIMIT = 40  # bottom-k distinct words of a text
 INSTRUCTION_TOKENS = 48  # at either end of a text, where instructions are looked for
 MAX_TOKENS = 4096  # of one text; what follows adds nothing to a sketch of this size
 
@@ -286,3 +287,13 @@ def sketch_rows(  # type: ignore[no-untyped-def]
             if seen[(mixed >> np.uint64(6)) & np.uint64(1023)] & bit:
                 echoed += 1
         numbers[row, 5] = echoed
+
+
+@nb.njit(cache=True, nogil=True)
+def hash_strings(data, starts):  # type: ignore[no-untyped-def]
+    """`hash_bytes` of each string of an Arrow buffer pair."""
+    count = starts.shape[0] - 1
+    hashed = np.empty(count, np.int64)
+    for i in range(count):
+        hashed[i] = np.int64(hash_bytes(data, starts[i], starts[i + 1]))
+    return hashed

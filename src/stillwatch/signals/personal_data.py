@@ -38,10 +38,16 @@ _PHONE = re.compile(
 )
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}|[\d.]+)(?![\w:])")
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@:]+(?::[^\s/@]*)?@"), r"\1[login]@"),
+    (
+        re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@:]{1,256}(?::[^\s/@]{0,256})?@"),
+        r"\1[login]@",
+    ),
     (re.compile("|".join(_KEYED_SECRETS)), "[key]"),
     (_NAMED_SECRET, r"\1[key]"),
-    (re.compile(r"[^\s@<>\"'()\[\],;:]+@[^\s@<>\"'()\[\],;:]+\.[^\W\d_]{2,}"), "[e-mail]"),
+    (
+        re.compile(r"[^\s@<>\"'()\[\],;:]{1,64}@[^\s@<>\"'()\[\],;:]{1,255}\.[^\W\d_]{2,}"),
+        "[e-mail]",
+    ),
     (_OPAQUE, "[key]"),
     (_IBAN, "[account number]"),
     (re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.]*\d)"), "[address]"),

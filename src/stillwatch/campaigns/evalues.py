@@ -1,0 +1,120 @@
+"""E-values: how evidence is weighed, and how many findings may be wrong.
+
+An e-value is a number that no honest chance makes large: its mean is at most 1 where the null
+holds. Proofs and assumptions: `docs/statistics.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Selection", "conformal_martingale", "e_bh", "largest_martingale", "select_by_reference"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def e_bh(
+    e_values: FloatArray, alpha: float, *, hypotheses: int | None = None
+) -> npt.NDArray[np.bool_]:
+    """Which hypotheses are rejected at false discovery rate `alpha`, under any dependence.
+
+    e-BH (Wang and Ramdas 2022, "False discovery rate control with e-values"): reject the k
+    largest, for the largest k whose k-th largest e-value is at least m / (alpha k).
+
+    Args:
+        e_values: One for each hypothesis.
+        hypotheses: m, if some were raised whose e-value is zero and not listed.
+    """
+    m = hypotheses or len(e_values)
+    if len(e_values) == 0:
+        return np.zeros(0, np.bool_)
+    ordered = np.sort(e_values)[::-1]
+    k = np.arange(1, len(ordered) + 1)
+    passing = np.flatnonzero(ordered >= m / (alpha * k))
+    if len(passing) == 0:
+        return np.zeros(len(e_values), np.bool_)
+    return np.asarray(e_values >= m / (alpha * (passing[-1] + 1)))
+
+
+def conformal_martingale(reference: IntArray, members: IntArray, bets: FloatArray) -> float:
+    """Log of a product of bets that is an e-value when members are exchangeable with the reference.
+
+    Each member stakes `bets` (a distribution over bins) against the share that its bin has in the
+    multiset of the reference, the members before it, and itself. Given that multiset, the newest
+    value is equally likely to be any of them, so each factor has mean at most 1 whatever comes
+    after it; by induction from the last factor so has the product (a conformal test martingale
+    read backwards; Vovk, Gammerman and Shafer 2005, chapter 7).
+
+    Args:
+        reference: Counts, one a bin.
+        members: The bin of each member, in an order fixed before the values were seen.
+        bets: What the alternative expects, one probability a bin.
+    """
+    counts = reference.astype(np.float64).copy()
+    total = counts.sum()
+    logarithm = 0.0
+    for member in members:
+        counts[member] += 1.0
+        total += 1.0
+        logarithm += float(np.log(max(bets[member], 1e-300)) + np.log(total / counts[member]))
+    return logarithm
+
+
+def largest_martingale(reference: IntArray, members: int, bets: FloatArray) -> float:
+    """Log of the largest value `conformal_martingale` can take with this many members."""
+    best = int(np.argmax(bets / (reference + 1.0)))
+    return conformal_martingale(reference, np.full(members, best), bets)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The outcome of a comparison with reference owners.
+
+    Attributes:
+        e_values: One for each tested score.
+        threshold: Scores at or above it were selected; infinite if none.
+        above: Reference owners at or above the threshold.
+        reference: Number of reference owners.
+    """
+
+    e_values: FloatArray
+    threshold: float
+    above: int
+    reference: int
+
+    @property
+    def largest(self) -> float:
+        """The largest e-value that this reference allows: one more than its size."""
+        return float(self.reference + 1)
+
+
+def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float) -> Selection:
+    """Conformal e-values for "scores like the reference", at one data-driven threshold.
+
+    e_j = 1{S_j >= t} (n + 1) / (1 + #{i in reference: S_i >= t}), with t the least threshold whose
+    estimated false discovery proportion m (1 + #reference >= t) / ((n + 1) #tested >= t) is at most
+    alpha (Ren and Barber 2024, "Derandomised knockoffs"; Bashari et al. 2023, "Derandomized novelty
+    detection with FDR control via conformal e-values"). Valid where null scores are exchangeable
+    with the reference; hostile owners in the reference can only lower it. No tail is
+    extrapolated: the largest value is n + 1.
+    """
+    m, n = len(tested), len(reference)
+    none = Selection(np.zeros(m), float("inf"), 0, n)
+    if m == 0 or n == 0:
+        return none
+    candidates = np.unique(tested)
+    sorted_reference, sorted_tested = np.sort(reference), np.sort(tested)
+    above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
+    above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
+    proportion = m * (1.0 + above_reference) / ((n + 1.0) * above_tested)
+    meeting = np.flatnonzero(proportion <= alpha)
+    if len(meeting) == 0:
+        return none
+    threshold = float(candidates[meeting[0]])
+    above = int(above_reference[meeting[0]])
+    e_values = np.where(tested >= threshold, (n + 1.0) / (1.0 + above), 0.0)
+    return Selection(e_values, threshold, above, n)

@@ -1,0 +1,178 @@
+"""From rare shared wording and facts to groups of accounts.
+
+Accounts, fragments and facts are the nodes of one graph; an edge says that an account shows a
+fragment or fact, and weighs what the agreement is worth. Communities of that graph are groups.
+Nothing compares all pairs, and a hub glues nobody: what many share weighs next to nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+import igraph
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.signals.shared_facts import Facts
+from stillwatch.signals.templates import Fragments
+from stillwatch.signals.traffic import Traffic
+
+__all__ = ["Group", "LinkingParameters", "group_accounts"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkingParameters:
+    """What may link accounts.
+
+    Attributes:
+        minimum_accounts: Smaller groups are not raised: a handful of accounts can always be a
+            family, and no clause could tell.
+        minimum_share: A fragment in less of an account's traffic than this is a quotation.
+        private: A fragment belongs to a group when at least this part of its users are in it.
+        resolution: Of Leiden's modularity; 1 is the definition (Traag et al. 2019).
+        seed: Leiden visits nodes in random order; the result must not depend on when it ran.
+    """
+
+    minimum_accounts: int = 5
+    minimum_share: float = 0.04
+    private: float = 0.5
+    resolution: float = 1.0
+    seed: int = 20_26
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Accounts that share rare things.
+
+    Attributes:
+        accounts: Positions in `account_names`, ascending.
+        fragments: Fragments mostly used by them.
+        rows: Their own exchanges, ascending in time: those that carry such a fragment, or all
+            exchanges of the accounts if the group shares no wording.
+        by_wording: The group shares wording.
+    """
+
+    accounts: IntArray
+    fragments: IntArray
+    rows: IntArray
+    by_wording: bool
+
+
+def group_accounts(
+    traffic: Traffic,
+    fragments: Fragments,
+    facts: Facts,
+    parameters: LinkingParameters = LinkingParameters(),
+) -> list[Group]:
+    """Groups of at least `minimum_accounts`, each account in one at most."""
+    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    active = int((exchanges > 0).sum())
+    edges = _fragment_edges(fragments, exchanges, active, parameters)
+    fact_edges = _fact_edges(facts, exchanges, active)
+    membership = _communities(len(exchanges), fragments.count, edges, fact_edges, parameters)
+    return _groups(traffic, fragments, membership, len(exchanges), parameters)
+
+
+def _fragment_edges(
+    fragments: Fragments, exchanges: IntArray, active: int, parameters: LinkingParameters
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Rarity of the wording × its share of the account's traffic × log of how often."""
+    share = fragments.pair_exchanges / np.maximum(exchanges[fragments.pair_accounts], 1)
+    rarity = np.log(active / np.maximum(fragments.accounts[fragments.pair_fragments], 1))
+    weight = rarity * share * np.log1p(fragments.pair_exchanges)
+    keep = (share >= parameters.minimum_share) & (weight > 0) & (fragments.pair_exchanges >= 2)
+    return fragments.pair_accounts[keep], fragments.pair_fragments[keep], weight[keep]
+
+
+def _fact_edges(
+    facts: Facts, exchanges: IntArray, active: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Rarity of the value × the share of the account's traffic that shows it."""
+    if len(facts.value) == 0:
+        return facts.accounts, facts.value, np.zeros(0)
+    _, value, holders = np.unique(facts.value, return_inverse=True, return_counts=True)
+    share = np.minimum(facts.exchanges / np.maximum(exchanges[facts.accounts], 1), 1.0)
+    sign_up = np.isin(
+        facts.kind,
+        [i for i, k in enumerate(facts.kinds) if k in ("payment", "device", "phone", "email")],
+    )
+    share = np.where(sign_up, 1.0, share)
+    weight = np.log(active / np.maximum(holders[value], 1)) * share
+    keep = (holders[value] >= 2) & (weight > 0)
+    return facts.accounts[keep], value[keep].astype(np.int64), weight[keep]
+
+
+def _communities(
+    accounts: int,
+    fragments: int,
+    edges: tuple[IntArray, IntArray, FloatArray],
+    fact_edges: tuple[IntArray, IntArray, FloatArray],
+    parameters: LinkingParameters,
+) -> IntArray:
+    values = int(fact_edges[1].max(initial=-1)) + 1
+    sources = np.concatenate([edges[0], fact_edges[0]])
+    targets = np.concatenate([edges[1] + accounts, fact_edges[1] + accounts + fragments])
+    weights = np.concatenate([edges[2], fact_edges[2]])
+    graph = igraph.Graph(
+        n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1)
+    )
+    igraph.set_random_number_generator(random.Random(parameters.seed))
+    found = graph.community_leiden(
+        objective_function="modularity",
+        weights=weights.tolist(),
+        resolution=parameters.resolution,
+        n_iterations=4,
+    )
+    return np.asarray(found.membership, np.int64)
+
+
+def _groups(
+    traffic: Traffic,
+    fragments: Fragments,
+    membership: IntArray,
+    accounts: int,
+    parameters: LinkingParameters,
+) -> list[Group]:
+    of_account, of_fragment = (
+        membership[:accounts],
+        membership[accounts : accounts + fragments.count],
+    )
+    inside = of_account[fragments.pair_accounts] == of_fragment[fragments.pair_fragments]
+    users_inside = np.bincount(fragments.pair_fragments, weights=inside, minlength=fragments.count)
+    private = users_inside >= parameters.private * np.maximum(fragments.accounts, 1)
+    own_use = private[fragments.use_fragments] & (
+        of_fragment[fragments.use_fragments]
+        == of_account[traffic.accounts[fragments.use_rows].astype(np.int64)]
+    )
+    own_rows = np.unique(fragments.use_rows[own_use])
+    rows_of = _split(of_account[traffic.accounts[own_rows].astype(np.int64)], own_rows)
+    fragments_of = _split(of_fragment[private], np.flatnonzero(private))
+    active = np.unique(traffic.accounts.astype(np.int64))
+    groups = []
+    for community, members in _split(of_account[active], active).items():
+        if len(members) < parameters.minimum_accounts:
+            continue
+        rows = rows_of.get(community, np.zeros(0, np.int64))
+        users = np.unique(traffic.accounts[rows].astype(np.int64))
+        if len(users) >= parameters.minimum_accounts:
+            groups.append(Group(users, fragments_of[community], rows, by_wording=True))
+        else:
+            every = np.flatnonzero(np.isin(traffic.accounts, members))
+            groups.append(Group(members, np.zeros(0, np.int64), every, by_wording=False))
+    return groups
+
+
+def _split(labels: IntArray, values: IntArray) -> dict[int, IntArray]:
+    """The values of each label, in their order."""
+    order = np.argsort(labels, kind="stable")
+    cuts = np.flatnonzero(np.diff(labels[order])) + 1
+    parts = np.split(values[order], cuts)
+    return {
+        int(labels[order[start]]): part
+        for start, part in zip([0, *cuts], parts, strict=True)
+        if len(part)
+    }

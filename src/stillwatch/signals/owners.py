@@ -1,0 +1,134 @@
+"""Owners: whose work is compared with whose.
+
+An owner is an account that is linked to nobody, a declared organisation, or a group under test.
+Each is judged on a bounded sample of its own work, so that a giant weighs as much as a beginner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba as nb
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.signals.traffic import Traffic
+
+__all__ = ["Wording", "evenly", "read_wording", "rows_by_account"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+SAMPLE = 256  # exchanges of an account from which its own fixed wording is read
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """How much of each prompt is fixed wording that its account uses again and again.
+
+    Attributes:
+        fixed_share: Part of the prompt's shingles that recur in the account's other prompts; 0 for
+            prompts too short to tell.
+        slot_words: Words of the input that are not fixed wording.
+        single_turn: The conversation has this one exchange only, as far as the log tells.
+        first_of_item: No earlier exchange of the account has the same input.
+    """
+
+    fixed_share: npt.NDArray[np.float32]
+    slot_words: npt.NDArray[np.float32]
+    single_turn: npt.NDArray[np.bool_]
+    first_of_item: npt.NDArray[np.bool_]
+
+
+def rows_by_account(traffic: Traffic) -> tuple[IntArray, IntArray]:
+    """Exchanges ordered by account, then time, and where each account's begin."""
+    order = np.argsort(traffic.accounts, kind="stable")
+    counts = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    return order, np.concatenate([[0], np.cumsum(counts)])
+
+
+def evenly(rows: IntArray, limit: int) -> IntArray:
+    """At most `limit` of the rows, evenly spaced: the same rows whoever asks."""
+    if len(rows) <= limit:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, limit).astype(np.int64)]
+
+
+def read_wording(traffic: Traffic) -> Wording:
+    """Read the fixed wording of every account."""
+    order, starts = rows_by_account(traffic)
+    fixed = np.zeros(len(traffic), np.float32)
+    _fixed_shares(order, starts, traffic.shingles.values, traffic.shingles.starts, fixed, SAMPLE)
+    words = traffic.input_words.astype(np.float32)
+    total = words + traffic.system_words
+    # Fixed wording fills the system text first: what is left of it lies in the input.
+    in_slots = np.minimum(words, (1.0 - fixed) * total)
+    _, inverse, times = np.unique(traffic.conversations, return_inverse=True, return_counts=True)
+    single = (times[inverse] == 1) & (traffic.turns <= 0)
+    keys = np.stack([traffic.accounts.astype(np.int64), traffic.input_hashes], axis=1)
+    first = np.zeros(len(traffic), np.bool_)
+    if len(traffic):
+        _, index = np.unique(_pair(keys), return_index=True)
+        first[index] = True
+    return Wording(fixed, in_slots.astype(np.float32), single, first)
+
+
+def _pair(keys: IntArray) -> IntArray:
+    """One hash for each (account, input): wrap-around multiplication is enough to keep apart."""
+    with np.errstate(over="ignore"):
+        return keys[:, 0] * np.int64(-7046029254386353131) ^ keys[:, 1]
+
+
+@nb.njit(cache=True, nogil=True)
+def _fixed_shares(order, starts, values, value_starts, fixed, limit):  # type: ignore[no-untyped-def]
+    for account in range(starts.shape[0] - 1):
+        begin, end = starts[account], starts[account + 1]
+        size = end - begin
+        if size < 3:
+            continue
+        step = max(1.0, size / limit)
+        total = 0
+        taken = 0
+        position = 0.0
+        while int(position) < size and taken < limit:
+            row = order[begin + int(position)]
+            total += value_starts[row + 1] - value_starts[row]
+            position += step
+            taken += 1
+        pool = np.empty(total, np.int64)
+        at = 0
+        position = 0.0
+        count = 0
+        while int(position) < size and count < taken:
+            row = order[begin + int(position)]
+            for i in range(value_starts[row], value_starts[row + 1]):
+                pool[at] = values[i]
+                at += 1
+            position += step
+            count += 1
+        pool.sort()
+        # Wording is fixed if a tenth of the account's prompts have it, and at least three.
+        least = max(3, int(0.1 * taken))
+        kept = np.empty(total, np.int64)
+        found = 0
+        i = 0
+        while i < total:
+            j = i
+            while j < total and pool[j] == pool[i]:
+                j += 1
+            if j - i >= least:
+                kept[found] = pool[i]
+                found += 1
+            i = j
+        frequent = kept[:found]
+        for k in range(begin, end):
+            row = order[k]
+            length = value_starts[row + 1] - value_starts[row]
+            if length == 0 or found == 0:
+                continue
+            hits = 0
+            for i in range(value_starts[row], value_starts[row + 1]):
+                place = np.searchsorted(frequent, values[i])
+                if place < found and frequent[place] == values[i]:
+                    hits += 1
+            fixed[row] = hits / length

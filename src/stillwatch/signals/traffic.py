@@ -1,0 +1,280 @@
+"""The log as columns in memory: one pass over the text, and everything else is arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.lake.log import Log
+from stillwatch.lake.sketch import sketch_exchanges
+from stillwatch.records import StillwatchError
+
+__all__ = ["Ragged", "Traffic", "microseconds", "read_traffic"]
+
+_COLUMNS = (
+    "conversation_id",
+    "turn_index",
+    "system_text",
+    "input_text",
+    "output_text",
+    "output_tokens",
+    "status",
+)
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """A list of numbers for each exchange: `values[starts[i]:starts[i + 1]]`."""
+
+    values: npt.NDArray[np.int64]
+    starts: IntArray
+
+    def prefix(self, rows: int) -> Ragged:
+        """The lists of the first `rows` exchanges, without copying."""
+        return Ragged(self.values[: self.starts[rows]], self.starts[: rows + 1])
+
+    def row_numbers(self) -> IntArray:
+        """For each value, the exchange it belongs to."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Exchanges in order of `started_at`, then `exchange_id`; one entry a column and exchange.
+
+    Attributes:
+        account_names: The accounts, sorted; `accounts` holds positions in it.
+        started: Microseconds since 1970, UTC.
+        conversations: Hash of the conversation's id; the exchange's own number (negative) where
+            there is none.
+        turns: `turn_index`, or -1 where it is unknown.
+        echoed: Share of the answer's first 256 words that the input held; -1 without an answer.
+        refused: The exchange was refused, blocked or rate limited.
+        locators: (file, row) of each exchange in the log, to read its text again.
+    """
+
+    account_names: npt.NDArray[np.str_]
+    exchange_ids: pa.Array
+    accounts: npt.NDArray[np.int32]
+    started: IntArray
+    conversations: IntArray
+    turns: npt.NDArray[np.int32]
+    output_tokens: npt.NDArray[np.int32]
+    refused: npt.NDArray[np.bool_]
+    shingles: Ragged
+    terms: Ragged
+    system_hashes: IntArray
+    input_hashes: IntArray
+    input_words: npt.NDArray[np.int32]
+    system_words: npt.NDArray[np.int32]
+    output_words: npt.NDArray[np.int32]
+    echoed: npt.NDArray[np.float32]
+    cue_hits: npt.NDArray[np.uint8]
+    locators: IntArray
+    files: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.accounts)
+
+    def until(self, moment: int) -> Traffic:
+        """The exchanges that started before `moment` (microseconds since 1970), as a view."""
+        rows = int(np.searchsorted(self.started, moment, side="left"))
+        return Traffic(
+            account_names=self.account_names,
+            exchange_ids=self.exchange_ids.slice(0, rows),
+            accounts=self.accounts[:rows],
+            started=self.started[:rows],
+            conversations=self.conversations[:rows],
+            turns=self.turns[:rows],
+            output_tokens=self.output_tokens[:rows],
+            refused=self.refused[:rows],
+            shingles=self.shingles.prefix(rows),
+            terms=self.terms.prefix(rows),
+            system_hashes=self.system_hashes[:rows],
+            input_hashes=self.input_hashes[:rows],
+            input_words=self.input_words[:rows],
+            system_words=self.system_words[:rows],
+            output_words=self.output_words[:rows],
+            echoed=self.echoed[:rows],
+            cue_hits=self.cue_hits[:rows],
+            locators=self.locators[:rows],
+            files=self.files,
+        )
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970, UTC."""
+    return int(moment.timestamp() * 1_000_000)
+
+
+def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: None) -> Traffic:
+    """Read the whole log once, sketching each text, or taking the lake's stored sketches.
+
+    Memory: about 450 bytes an exchange of average length; the text itself is never kept.
+
+    Args:
+        progress: Called with the number of exchanges read so far.
+    """
+    parts: list[dict[str, pa.Array]] = []
+    stored = _stored_sketches(log)
+    files = list(log.exchange_files)
+    number_of = {path: i for i, path in enumerate(files)}
+    rows = 0
+    for batch, path, first_row in log.batches(_COLUMNS):
+        sketch = next(stored) if stored is not None else sketch_exchanges(batch)
+        if sketch.num_rows != batch.num_rows:
+            raise StillwatchError(
+                "the stored sketches do not match the exchanges.",
+                where=str(path),
+                remedy="Import the logs into a new lake.",
+            )
+        usable = log.usable(batch)
+        locators = np.arange(batch.num_rows, dtype=np.int64) + first_row
+        locators |= np.int64(number_of[path]) << np.int64(40)
+        part = _part(batch, sketch, pa.array(locators))
+        parts.append({name: column.filter(usable) for name, column in part.items()})
+        rows += batch.num_rows
+        progress(rows)
+    return _assemble(parts, files, log)
+
+
+def _stored_sketches(log: Log) -> Iterator[pa.RecordBatch] | None:
+    return log.sketch_batches() if log.sketch_files else None
+
+
+def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> dict[str, pa.Array]:
+    status = batch.column("status")
+    refused = pc.is_in(status, value_set=pa.array(["refused", "rate_limited", "blocked"]))
+    hits = sketch.column("cue_hits").flatten().to_numpy(zero_copy_only=False)
+    width = len(hits) // max(batch.num_rows, 1)
+    packed = np.minimum(hits.reshape(batch.num_rows, width), 255).astype(np.uint8)
+    conversation = batch.column("conversation_id")
+    return {
+        "exchange_id": batch.column("exchange_id"),
+        "account_id": batch.column("account_id").dictionary_encode(),
+        "started": batch.column("started_at").cast(pa.int64()),
+        "conversation": _hash_strings(conversation),
+        "turn": pc.fill_null(batch.column("turn_index"), -1).cast(pa.int32(), safe=False),
+        "output_tokens": pc.fill_null(batch.column("output_tokens"), 0).cast(
+            pa.int32(), safe=False
+        ),
+        "refused": refused,
+        "shingles": sketch.column("shingles"),
+        "terms": sketch.column("terms"),
+        "system_hash": sketch.column("system_hash"),
+        "input_hash": sketch.column("input_hash"),
+        "input_words": sketch.column("input_words"),
+        "system_words": sketch.column("system_words"),
+        "output_words": sketch.column("output_words"),
+        "echoed_words": sketch.column("echoed_words"),
+        "cue_hits": pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(max(width, 1)), batch.num_rows, [None, pa.py_buffer(packed.tobytes())]
+        ),
+        "locator": locators,
+    }
+
+
+def _hash_strings(values: pa.Array) -> pa.Array:
+    """A stable 63-bit hash of each string; null stays null."""
+    from stillwatch.lake.sketch_kernel import hash_strings
+
+    large = values.fill_null("").cast(pa.large_string())
+    _, offsets, data = large.buffers()
+    starts = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    hashed = hash_strings(raw, starts)
+    return pa.array(hashed, mask=values.is_null().to_numpy(zero_copy_only=False))
+
+
+def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> Traffic:
+    columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
+    parts.clear()
+    account = columns.pop("account_id").unify_dictionaries().combine_chunks()
+    if isinstance(account, pa.ChunkedArray):
+        account = (
+            account.chunk(0)
+            if account.num_chunks
+            else pa.array([], pa.string()).dictionary_encode()
+        )
+    names, ranks = np.unique(
+        np.asarray(account.dictionary.to_pylist(), dtype=np.str_), return_inverse=True
+    )
+    codes = ranks[account.indices.to_numpy(zero_copy_only=False)] if len(account) else np.zeros(0)
+    started = _numbers(columns.pop("started"))
+    ids = columns.pop("exchange_id").cast(pa.large_string()).combine_chunks()
+    if isinstance(ids, pa.ChunkedArray):
+        ids = pa.concat_arrays(ids.chunks)
+    id_hashes = _hash_strings(ids).to_numpy(zero_copy_only=False)
+    order = np.lexsort((id_hashes, started))
+    order = _without_repeated_ids(order, id_hashes, log)
+    take = pa.array(order)
+    conversation = columns.pop("conversation")
+    known = _numbers(pc.fill_null(conversation, 0))[order]
+    known = np.where(known == 0, -1 - np.arange(len(order)), known)
+    output_words = _numbers(columns.pop("output_words"))[order].astype(np.int32)
+    echoed = _numbers(columns.pop("echoed_words"))[order] / np.clip(output_words, 1, 256)
+    hits = columns.pop("cue_hits").combine_chunks()
+    if isinstance(hits, pa.ChunkedArray):
+        hits = pa.concat_arrays(hits.chunks)
+    width = hits.type.byte_width
+    packed = np.frombuffer(hits.buffers()[1], np.uint8, len(hits) * width).reshape(-1, width)
+    return Traffic(
+        account_names=names,
+        exchange_ids=ids.take(take),
+        accounts=codes[order].astype(np.int32),
+        started=started[order],
+        conversations=known,
+        turns=_numbers(columns.pop("turn"))[order].astype(np.int32),
+        output_tokens=_numbers(columns.pop("output_tokens"))[order].astype(np.int32),
+        refused=columns.pop("refused").to_numpy()[order].astype(np.bool_),
+        shingles=_ragged(columns.pop("shingles"), order),
+        terms=_ragged(columns.pop("terms"), order),
+        system_hashes=_numbers(columns.pop("system_hash"))[order],
+        input_hashes=_numbers(columns.pop("input_hash"))[order],
+        input_words=_numbers(columns.pop("input_words"))[order].astype(np.int32),
+        system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
+        output_words=output_words,
+        echoed=np.where(output_words > 0, echoed, -1).astype(np.float32),
+        cue_hits=packed[order],
+        locators=_numbers(columns.pop("locator"))[order],
+        files=tuple(files),
+    )
+
+
+def _without_repeated_ids(order: IntArray, id_hashes: IntArray, log: Log) -> IntArray:
+    """Keep the earliest exchange of each id; a log shipped twice must not count twice."""
+    hashed = id_hashes[order]
+    _, first = np.unique(hashed, return_index=True)
+    if len(first) == len(order):
+        return order
+    log.left_out["the id was seen before"] = len(order) - len(first)
+    return order[np.sort(first)]
+
+
+def _numbers(column: pa.ChunkedArray) -> IntArray:
+    numbers: IntArray = column.to_numpy().astype(np.int64, copy=False)
+    return numbers
+
+
+def _ragged(column: pa.ChunkedArray, order: IntArray) -> Ragged:
+    """Reorder a list column row by row, holding only one copy of its values at a time."""
+    values = np.concatenate(
+        [c.flatten().to_numpy(zero_copy_only=False) for c in column.chunks] or [np.zeros(0)]
+    )
+    lengths = np.concatenate(
+        [pc.list_value_length(c).to_numpy(zero_copy_only=False) for c in column.chunks]
+        or [np.zeros(0)]
+    ).astype(np.int64)
+    old_starts = np.concatenate([[0], np.cumsum(lengths)])
+    starts = np.concatenate([[0], np.cumsum(lengths[order])])
+    index = np.repeat(old_starts[order] - starts[:-1], lengths[order]) + np.arange(starts[-1])
+    return Ragged(values[index], starts)
