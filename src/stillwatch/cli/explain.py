@@ -1,0 +1,77 @@
+"""`stillwatch explain ID`: why a campaign or account was found, or was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.records import InputError
+
+if TYPE_CHECKING:
+    from stillwatch.dossier import Explanation
+
+__all__ = ["command"]
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command(name="explain")
+@click.argument("wanted", metavar="ID")
+@click.option("--findings", "findings_folder", type=_FOLDER, help="What `scan --out` wrote.")
+@click.option("--lake", "lake_folder", type=_FOLDER, help="A lake: its latest scan is taken.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@reports_errors
+def command(
+    wanted: str, findings_folder: Path | None, lake_folder: Path | None, as_json: bool
+) -> None:
+    """Say in words why a campaign or account was found, or was not.
+
+    ID is a campaign or an account.
+    """
+    from stillwatch.dossier import explain
+    from stillwatch.records import read_findings
+
+    folder = _folder(findings_folder, lake_folder)
+    explanation = explain(read_findings(folder), wanted)
+    if as_json:
+        emit_json(explanation.as_dict())
+    _tell(explanation, folder)
+
+
+def _folder(findings: Path | None, lake: Path | None) -> Path:
+    if (findings is None) == (lake is None):
+        raise InputError(
+            "give either --findings or --lake." if findings is None else "give only one of both.",
+            where="explain",
+            remedy="For example: stillwatch explain ID --findings DIR",
+        )
+    return findings if findings is not None else _latest_scan(lake or Path())
+
+
+def _latest_scan(lake: Path) -> Path:
+    return lake / "findings"
+
+
+def _tell(explanation: Explanation, folder: Path) -> None:
+    from stillwatch.dossier import visible
+
+    say(visible(explanation.verdict))
+    for line in explanation.lines:
+        say(visible(line))
+    if explanation.reasons:
+        say("Why:")
+    for reason in explanation.reasons:
+        say(visible(f"  - {reason.text}"))
+        say(visible(f"    observed: {reason.observed}; usual: {reason.baseline}"))
+        if reason.evidence:
+            more = len(reason.evidence) - 3
+            shown = ", ".join(reason.evidence[:3]) + (f" and {more} more" if more > 0 else "")
+            say(visible(f"    see exchanges {shown}"))
+    page = folder / "dossier" / f"{explanation.id}.html"
+    if explanation.kind == "campaign" and page.is_file():
+        say(visible(f"The dossier is {page}"))
+    for campaign in explanation.facts.get("campaigns", []):
+        say(visible(f"Next: stillwatch explain {campaign['campaign_id']} --findings {folder}"))

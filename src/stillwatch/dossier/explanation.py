@@ -1,0 +1,243 @@
+"""Why a campaign or account was found, or was not, in words for a terminal."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.dossier.claims import claims_of, headline_of
+from stillwatch.dossier.words import (
+    amount,
+    e_value_in_words,
+    figure,
+    joined,
+    link_kind,
+    moment,
+    odds,
+    percent,
+    rate_in_words,
+)
+from stillwatch.records import Findings, InputError, Reason
+
+__all__ = ["Explanation", "explain"]
+
+_STRONGEST_LINKS = 5
+_NEAR = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The answer to "why?".
+
+    Attributes:
+        kind: `campaign` or `account`.
+        verdict: One sentence.
+        reasons: Each in words, with its figure and what is usual.
+        lines: Further sentences, most important first.
+        facts: What a program may want besides.
+    """
+
+    id: str
+    kind: str
+    verdict: str
+    reasons: tuple[Reason, ...]
+    lines: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "verdict": self.verdict,
+            "reasons": [reason.as_dict() for reason in self.reasons],
+            **self.facts,
+        }
+
+
+def explain(findings: Findings, wanted: str) -> Explanation:
+    """Why this campaign or account was found, what was weighed, or that nothing links it.
+
+    Findings name only accounts that were weighed, so an account of the log that nothing links
+    and one that does not exist look the same; the words say so.
+
+    Raises:
+        InputError: Unknown, and so close to a known id that it must be a slip of the pen.
+    """
+    campaigns = _rows(findings.campaigns, "campaign_id", wanted)
+    if campaigns:
+        return _explain_campaign(findings, campaigns[0])
+    memberships = _rows(findings.members, "account_id", wanted)
+    if memberships:
+        return _explain_member(findings, wanted, memberships)
+    groups = _groups_with(findings.tested, wanted)
+    links = _links_of(findings.links, wanted)
+    if not groups and not links:
+        _suggest_instead_of(findings, wanted)
+    return _explain_cleared(wanted, groups, links)
+
+
+def _explain_campaign(findings: Findings, campaign: dict[str, Any]) -> Explanation:
+    name = campaign["campaign_id"]
+    tested = next(iter(_rows(findings.tested, "campaign_id", name)), None)
+    claims = claims_of(campaign, tested=tested, notes=findings.notes)
+    reasons = tuple(
+        Reason(
+            signal=claim.name,
+            text=f"{claim.title}. {claim.text or claim.meaning}",
+            observed=claim.observed or f"e-value {figure(claim.e_value)}",
+            baseline=claim.usual or "e-value 1 or less",
+        )
+        for claim in claims
+    )
+    roles = _counted(findings.members, name)
+    lines = [str(campaign["summary"]), rate_in_words(campaign["fdr_q"])]
+    if tested and tested.get("honest_explanation"):
+        lines.append(f"Honest explanation considered: {tested['honest_explanation']}")
+    return Explanation(
+        id=name,
+        kind="campaign",
+        verdict=f"{headline_of(campaign)} (e-value {figure(campaign['e_value'])}, "
+        f"{campaign['status']}).",
+        reasons=reasons,
+        lines=tuple(lines),
+        facts={
+            "e_value": campaign["e_value"],
+            "fdr_q": campaign["fdr_q"],
+            "accounts": campaign["accounts"],
+            "exchanges": campaign["exchanges"],
+            "targets": campaign["targets"],
+            "status": campaign["status"],
+            "summary": campaign["summary"],
+            "accounts_by_role": roles,
+        },
+    )
+
+
+def _explain_member(
+    findings: Findings, account: str, memberships: Sequence[dict[str, Any]]
+) -> Explanation:
+    parts = [
+        f"{m['campaign_id']} as {m['role']} with {percent(m['share'])} of its exchanges"
+        for m in memberships
+    ]
+    lines = [
+        f"{m['campaign_id']}: e-value {figure(m['e_value'])}, first flagged on "
+        f"{moment(m['first_flagged_at'])}. "
+        + e_value_in_words(m["e_value"], "the account did not belong")
+        for m in memberships
+    ]
+    links = _links_of(findings.links, account)
+    return Explanation(
+        id=account,
+        kind="account",
+        verdict=f"Account {account} serves {joined(parts)}.",
+        reasons=tuple(
+            Reason(**{**reason, "evidence": reason["evidence"] or []})
+            for m in memberships
+            for reason in m["reasons"] or []
+        ),
+        lines=(*lines, *_link_lines(account, links)),
+        facts={
+            "campaigns": [{k: v for k, v in m.items() if k != "reasons"} for m in memberships],
+            "tested": [_group_facts(g) for g in _groups_with(findings.tested, account)],
+            "links": links,
+        },
+    )
+
+
+def _explain_cleared(
+    account: str, groups: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]
+) -> Explanation:
+    if not groups and not links:
+        return Explanation(
+            account,
+            "account",
+            f"Nothing links account {account}: no group that was weighed holds it.",
+            (),
+            ("Findings do not list every account of the log, so check the id if in doubt.",),
+            {"campaigns": [], "tested": [], "links": []},
+        )
+    reasons = tuple(
+        Reason(
+            signal="tested_group",
+            text=f"Weighed in group {g['group_id']} of {amount(g['accounts'], 'account')}. "
+            + (g["why_not_reported"] or "The group was reported; this account was left out of it."),
+            observed="e-values " + ", ".join(figure(g[f"e_{c}"]) for c in _CLAUSES)
+            + " (acts as one, undeclared, collects)",
+            baseline=g["honest_explanation"] or "",
+        )
+        for g in groups
+    )  # fmt: skip
+    where = f"was weighed in {amount(len(groups), 'group')}" if groups else "has links"
+    return Explanation(
+        account,
+        "account",
+        f"Account {account} is in no campaign. It {where}, and that did not suffice.",
+        reasons,
+        tuple(_link_lines(account, links)),
+        {"campaigns": [], "tested": [_group_facts(g) for g in groups], "links": list(links)},
+    )
+
+
+_CLAUSES = ("acts_as_one", "undeclared", "collects")
+
+
+def _rows(table: pa.Table, column: str, value: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.filter(
+        pc.fill_null(pc.equal(table[column], value), False)
+    ).to_pylist()
+    return rows
+
+
+def _groups_with(tested: pa.Table, account: str) -> list[dict[str, Any]]:
+    return [row for row in tested.to_pylist() if account in (row["account_ids"] or ())]
+
+
+def _group_facts(group: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in group.items() if key != "account_ids"}
+
+
+def _links_of(links: pa.Table, account: str) -> list[dict[str, Any]]:
+    mine = links.filter(
+        pc.or_(pc.equal(links["account_a"], account), pc.equal(links["account_b"], account))
+    )
+    rows: list[dict[str, Any]] = mine.sort_by([("log_lr", "descending")]).to_pylist()
+    return rows[:_STRONGEST_LINKS]
+
+
+def _link_lines(account: str, links: Iterable[dict[str, Any]]) -> list[str]:
+    return [
+        f"Linked to {link['account_b'] if link['account_a'] == account else link['account_a']}: "
+        f"{link_kind(link['kind'])} ({odds(link['log_lr'])} likelier of one operator)."
+        for link in links
+    ]
+
+
+def _counted(members: pa.Table, campaign_id: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for row in _rows(members, "campaign_id", campaign_id):
+        counts[row["role"]] = counts.get(row["role"], 0) + 1
+    return counts
+
+
+def _suggest_instead_of(findings: Findings, wanted: str) -> None:
+    campaigns = findings.campaigns["campaign_id"].to_pylist()
+    accounts = [a for a in findings.members["account_id"].to_pylist() if _is_slip(wanted, a)]
+    near = difflib.get_close_matches(wanted.strip(), [*campaigns, *accounts], n=1, cutoff=_NEAR)
+    if near:
+        raise InputError(
+            f"these findings hold no campaign or account '{wanted}'.",
+            remedy=f"Did you mean '{near[0]}'?",
+        )
+
+
+def _is_slip(wanted: str, known: str) -> bool:
+    """Numbered accounts are neighbours by nature: another number is another account."""
+    return re.findall(r"\d+", wanted) == re.findall(r"\d+", known)

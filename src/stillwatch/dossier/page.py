@@ -1,0 +1,155 @@
+"""The dossier as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from stillwatch import __version__
+from stillwatch.dossier import words
+from stillwatch.dossier.case import Case
+from stillwatch.dossier.charts import (
+    draw_accounts,
+    draw_evidence,
+    draw_exchanges,
+    draw_hours,
+    hours_in_words,
+)
+from stillwatch.dossier.claims import claims_of, disproofs_of, headline_of
+from stillwatch.dossier.hostile_text import visible
+from stillwatch.dossier.link_graph import draw_link_graph
+
+__all__ = ["render_page"]
+
+
+def render_page(case: Case, *, command: str, as_of: datetime) -> str:
+    """The page of one case.
+
+    Every string that reaches the page is made visible and escaped by the template engine; only
+    the style sheet and our own pictures are markup.
+    """
+    style = _style()
+    notes = case.notes
+    return _environment().get_template("page.html.jinja").render(
+        policy=_policy(style),
+        style=style,
+        version=notes.get("version") or __version__,
+        campaign=case.campaign,
+        headline=headline_of(case.campaign),
+        strength=words.strength(case.campaign["e_value"]),
+        rate=words.rate_in_words(case.campaign["fdr_q"]),
+        clauses=claims_of(case.campaign, tested=case.tested, notes=notes),
+        tested=case.tested,
+        fdr=notes.get("fdr"),
+        assumptions=_lines(notes.get("assumptions")),
+        missing_evidence=_lines(notes.get("missing_evidence")),
+        without_signal=_without_signal(case),
+        unit=case.unit,
+        evidence_picture=draw_evidence(case),
+        exchanges_picture=draw_exchanges(case),
+        accounts_picture=draw_accounts(case),
+        hours_picture=draw_hours(case),
+        hours_in_words=hours_in_words(case),
+        targets=words.joined([words.TARGETS.get(t, t) for t in case.campaign["targets"] or []]),
+        wrappers=case.wrappers,
+        wrapper_intro=_wrapper_intro(case),
+        graph=draw_link_graph(case),
+        link_kinds=case.link_kinds,
+        members=case.members,
+        roles=_roles(case),
+        roles_in_words=_roles_in_words(case),
+        disprove=disproofs_of(case.campaign_id, notes),
+        command=command,
+        as_of=notes.get("as_of") or words.moment(as_of),
+    )  # fmt: skip
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("stillwatch.dossier", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalize,
+    )
+    for name in ("amount", "compact", "day", "figure", "link_kind", "moment", "odds", "percent"):
+        environment.filters[name] = getattr(words, name)
+    return environment
+
+
+def _finalize(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return visible(value, keep_lines=True)
+    return "" if value is None else value
+
+
+@cache
+def _style() -> Markup:
+    # Our own file, not input: the one text that goes into the page unescaped.
+    css = (files("stillwatch.dossier") / "page.css").read_text(encoding="utf-8")
+    return Markup(css)  # noqa: S704
+
+
+def _policy(style: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _lines(value: object) -> list[str]:
+    return [str(line) for line in value] if isinstance(value, list) else []
+
+
+def _without_signal(case: Case) -> list[str]:
+    noted = (case.notes.get("without_signal") or {}).get(case.campaign_id)
+    if not isinstance(noted, Mapping):
+        return _lines(noted)
+    return [
+        f"Without {words.link_kind(str(signal))}: "
+        + (f"e-value {words.figure(v)}" if isinstance(v, int | float) else str(v))
+        for signal, v in noted.items()
+    ]
+
+
+def _wrapper_intro(case: Case) -> str:
+    count = sum(wrapper.field == "prompt" for wrapper in case.wrappers)
+    if not count:
+        return "Their prompts share no wording, but their system instructions do."
+    covered = math.fsum(w.coverage for w in case.wrappers if w.field == "prompt")
+    return (
+        f"{words.percent(min(covered, 1.0))} of the sampled prompts are made from "
+        f"{words.amount(count, 'template')}."
+    )
+
+
+def _roles(case: Case) -> list[dict[str, Any]]:
+    return [
+        {"name": role, "title": title, "meaning": meaning, "accounts": count}
+        for role, (title, meaning) in words.ROLES.items()
+        if (count := case.members_by_role.get(role, 0))
+    ]
+
+
+def _roles_in_words(case: Case) -> str:
+    parts = [
+        f"{words.amount(role['accounts'], 'account')} {_SERVES[role['name']]}"
+        for role in _roles(case)
+    ]
+    return f"{words.joined(parts)}." if parts else ""
+
+
+_SERVES = {
+    "operator": "in the role of operator",
+    "mixed": "with unrelated customers of its own (mixed)",
+    "compromised": "whose owner is taken to be honest and whose credential was used (compromised)",
+}

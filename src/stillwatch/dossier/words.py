@@ -1,0 +1,189 @@
+"""Figures in words: what an e-value, a rate or a link means to someone who reads no statistics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+__all__ = [
+    "CLAUSES",
+    "LINK_KINDS",
+    "ROLES",
+    "TARGETS",
+    "amount",
+    "compact",
+    "day",
+    "e_value_in_words",
+    "figure",
+    "joined",
+    "link_kind",
+    "moment",
+    "odds",
+    "percent",
+    "rate_in_words",
+    "strength",
+]
+
+# Clause -> (what is claimed, its honest opposite as a clause that follows "if").
+CLAUSES: dict[str, tuple[str, str]] = {
+    "acts_as_one": (
+        "The accounts act as one",
+        "these accounts belong to independent users who are alike only for the usual reasons",
+    ),
+    "undeclared": (
+        "They do not say that they belong together",
+        "these accounts belong together openly, as members of one declared organisation",
+    ),
+    "collects": (
+        "What they ask for is collection",
+        "the work is some owner's own use, like that of declared batch users of like volume",
+    ),
+}
+
+ROLES: dict[str, tuple[str, str]] = {
+    "operator": ("Operator", "serves the campaign"),
+    "mixed": ("Mixed", "serves the campaign and unrelated customers"),
+    "compromised": ("Compromised", "an honest account whose credential was used"),
+}
+
+TARGETS: dict[str, str] = {
+    "grading": "grades of others' answers",
+    "safety_rewrites": "rewrites that pass a policy",
+    "tool_use": "tool use: plans, calls and trajectories",
+    "reasoning": "reasoning",
+    "code": "code",
+    "data_analysis": "analyses of data",
+    "explanations": "explanations",
+    "answers": "finished answers",
+}
+
+LINK_KINDS: dict[str, str] = {
+    "payment": "same card or bank account",
+    "payment_token": "same card or bank account",
+    "payment_bin": "same card issuer range",
+    "device": "same device",
+    "device_token": "same device",
+    "phone": "same phone",
+    "phone_token": "same phone",
+    "email": "same e-mail address",
+    "email_token": "same e-mail address",
+    "email_domain": "same rare e-mail domain",
+    "network": "same network",
+    "net_token": "same network",
+    "client_net_token": "same network of requests",
+    "signup_net_token": "same network at sign-up",
+    "client_ip": "same address of requests",
+    "signup_ip": "same address at sign-up",
+    "signup": "signed up together",
+    "template": "same private prompt template",
+    "wording": "same rare wording",
+    "synchrony": "same clock",
+    "clock": "same clock",
+    "reasoning_signature": "one account's reasoning presented by the other",
+    "conversation": "one account's conversation continued by the other",
+    "metadata": "same request metadata",
+    "client": "same rare client software",
+    "division": "one list of work divided between them",
+}
+
+
+def link_kind(kind: str) -> str:
+    """What a kind of link says, or the kind itself in spaced words."""
+    return LINK_KINDS.get(kind, kind.replace("_", " ").strip() or "unnamed")
+
+
+def figure(value: float) -> str:
+    """A number with the digits that matter: 0.042, 3.1, 870, 12,000 or 3 × 10¹²."""
+    if value is None or math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "beyond measure"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1e7 or abs(value) < 1e-4:
+        exponent = math.floor(math.log10(abs(value)))
+        mantissa = value / 10.0**exponent
+        head = f"{mantissa:.1f}".removesuffix(".0")
+        return f"{head} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+    if abs(value) >= 1000:
+        return f"{float(f'{value:.3g}'):,.0f}"
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"
+
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def compact(value: float) -> str:
+    """A count short enough for an axis: 950, 12k, 3.4M."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.1f}".removesuffix(".0") + unit
+    return f"{value:g}"
+
+
+def amount(count: int, noun: str, plural: str = "") -> str:
+    """A count with its noun: "1 account", "1,200 accounts"."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage that never rounds something to nothing or to all."""
+    if 0 < share < 0.01:
+        return "under 1 %"
+    if 0.99 < share < 1:
+        return "over 99 %"
+    return f"{100 * share:.0f} %"
+
+
+def e_value_in_words(e_value: float, null: str) -> str:
+    """What evidence of this strength means (Markov: an e-value of E has chance 1/E at most)."""
+    if e_value <= 1:
+        return f"This gives no evidence against it: chance alone explains it if {null}."
+    return (
+        f"If {null}, evidence this strong would turn up by chance "
+        f"at most once in {figure(e_value)} such groups."
+    )
+
+
+def rate_in_words(fdr_q: float) -> str:
+    """What the smallest false discovery rate means."""
+    if fdr_q <= 0:
+        return "It would be reported at any false discovery rate."
+    return (
+        f"It is reported even if at most {_expected(fdr_q)} of all reported campaigns "
+        "may be false on average."
+    )
+
+
+# Jeffreys's scale for e-values (Vovk and Wang 2021, Annals of Statistics 49(3), section 2).
+_STRENGTHS = ((100.0, "decisive"), (31.6, "very strong"), (10.0, "strong"), (3.16, "substantial"))
+
+
+def strength(e_value: float) -> str:
+    """The name of evidence of this strength."""
+    return next((name for least, name in _STRENGTHS if e_value >= least), "weak")
+
+
+def odds(log_lr: float) -> str:
+    """A log-likelihood ratio in nats as "× 150"."""
+    if log_lr > 700:
+        return "beyond measure"
+    return f"× {figure(math.exp(log_lr))}"
+
+
+def _expected(rate: float) -> str:
+    return f"one in {figure(1 / rate)}" if rate < 1 else "all"
+
+
+def joined(words: Sequence[str]) -> str:
+    """A list as prose: "a", "a and b", "a, b and c"."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def day(when: datetime) -> str:
+    return f"{when.day} {when:%b %Y}"
+
+
+def moment(when: datetime) -> str:
+    return f"{day(when)}, {when:%H:%M} UTC"
