@@ -13,7 +13,7 @@ from stillwatch.lake.queries import load_query
 from stillwatch.lake.staging import ORDINAL
 from stillwatch.records import ACCOUNTS, CREDENTIALS, MODEL_RELEASES, TableSchema
 
-__all__ = ["MERGED_TABLES", "MergedRows", "merge_rows"]
+__all__ = ["MERGED_TABLES", "MergedRows", "canonical_first", "merge_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,11 @@ def merge_rows(
     if not news:
         return MergedRows(None, 0)
     keys = ", ".join(merge.key)
-    rows = database.execute(f"select {columns} from merged order by {keys}").to_arrow_table()
-    return MergedRows(_in_canonical_form(rows, merge.schema), news)
+    rows = database.sql(f"select {columns} from merged order by {keys}").to_arrow_table()
+    if merge.schema is not None:
+        types = canonical_first(rows.schema, merge.schema)
+        rows = rows.select(types.names).cast(types)
+    return MergedRows(rows, news)
 
 
 def _create_merged(database: duckdb.DuckDBPyConnection, merge: _Merge, names: list[str]) -> None:
@@ -103,9 +106,8 @@ def _reveal_domains(
     database.unregister("import_domains")
 
 
-def _in_canonical_form(rows: pa.Table, schema: TableSchema | None) -> pa.Table:
-    if schema is None:
-        return rows
-    extra = sorted(set(rows.column_names) - set(schema.names))
-    types = pa.schema([*schema.arrow, *(rows.schema.field(name) for name in extra)])
-    return rows.select(types.names).cast(types)
+def canonical_first(schema: pa.Schema, wanted: TableSchema) -> pa.Schema:
+    """The columns that are there, canonical ones first with their types, then extra ones."""
+    canonical = [field for field in wanted.arrow if field.name in schema.names]
+    extra = sorted(set(schema.names) - set(wanted.names))
+    return pa.schema([*canonical, *(schema.field(name) for name in extra)])

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.lake.manifest import Manifest, Part, flush_to_disk
-from stillwatch.lake.merging import MERGED_TABLES, merge_rows
+from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
 from stillwatch.lake.parquet_source import parquet_source, quoted_text
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.sketch import sketch_exchanges
@@ -112,8 +112,8 @@ class LakeWriter:
     def _write_day(self, database: duckdb.DuckDBPyConnection, staged: list[Path], name: str) -> int:
         """One day's fresh exchanges and, row for row beside them, the sketches of their text."""
         query = load_query("import_day").replace("$staged", parquet_source(staged))
-        reader: pa.RecordBatchReader = database.execute(query).to_arrow_reader(_ROWS_AT_ONCE)
-        schema = _canonical_first(reader.schema)
+        reader: pa.RecordBatchReader = database.sql(query).to_arrow_reader(_ROWS_AT_ONCE)
+        schema = canonical_first(reader.schema, EXCHANGES)
         exchange_file = _PartFile(self.path / "exchanges" / name)
         sketch_file = _PartFile(self.path / "sketches" / name)
         with exchange_file, sketch_file:
@@ -201,11 +201,6 @@ def _view_ids(
     database.execute(
         f"create temp view {name} as {source if paths else 'select null::varchar as exchange_id'}"
     )
-
-
-def _canonical_first(schema: pa.Schema) -> pa.Schema:
-    extra = sorted(set(schema.names) - set(EXCHANGES.names))
-    return pa.schema([*EXCHANGES.arrow, *(schema.field(name) for name in extra)])
 
 
 @contextmanager

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import pyarrow as pa
+
 from stillwatch.records import InputError
 
-__all__ = ["ADAPTERS", "Adapter", "ParsedRow", "Unreadable", "load_adapter"]
+__all__ = ["ADAPTERS", "Adapter", "ParsedRow", "ParsedTable", "Unreadable", "load_adapter"]
 
 # Format name -> "module:Class". Loaded on use: one format's dependencies are no other's price.
 ADAPTERS: dict[str, str] = {
@@ -22,7 +24,7 @@ ADAPTERS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ParsedRow:
-    """One exchange as a source tells it.
+    """One exchange, or row of another canonical table, as a source tells it.
 
     Attributes:
         line: One-based line, or record, of the file it came from.
@@ -31,11 +33,28 @@ class ParsedRow:
             `email_raw`, `phone_raw`, `payment_raw`, `device_raw`, `cache_key_raw`,
             `client_metadata_raw` (a mapping), `earlier_messages` (list of text),
             `reasoning_block_issued_raw`, `reasoning_blocks_presented_raw`.
-            Keys that are neither are kept as extra columns only if canonical input had them.
+            Any other key becomes an extra column of text.
+        table: The canonical table it belongs to.
     """
 
     line: int
     row: dict[str, Any]
+    table: str = "exchanges"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTable:
+    """Many rows at once, from a source that is columns already.
+
+    Attributes:
+        first_line: One-based number of its first row in the file.
+        rows: Columns by the same names as the keys of `ParsedRow.row`, of any castable type.
+        table: The canonical table they belong to.
+    """
+
+    first_line: int
+    rows: pa.Table
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +80,7 @@ class Adapter(Protocol):
 
     name: ClassVar[str]
 
-    def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
+    def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable]:
         """The exchanges of one file, and what could not be read, in the file's order."""
         ...
 

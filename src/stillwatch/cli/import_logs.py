@@ -1,0 +1,152 @@
+"""`stillwatch import`: logs of a gateway or provider into a lake."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from stillwatch.cli.output import emit_json, people, reports_errors, say
+from stillwatch.records import LOG_TABLES, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stillwatch.lake.writer import Added
+    from stillwatch.sources.pipeline import Intake
+
+__all__ = ["command"]
+
+_SHOWN_COLUMNS = 8
+
+
+@click.command(name="import")
+@click.option("--format", "log_format", required=True, help="canonical, otlp or litellm.")
+@click.argument(
+    "inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--lake",
+    "lake_path",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The lake's folder; made if it is not there.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="Fill a column where the source says nothing; may be repeated.",
+)
+@click.option("--key-file", type=click.Path(path_type=Path), help="The key of the tokens.")
+@click.option("--key-command", help="A command that prints the key.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@reports_errors
+def command(
+    log_format: str,
+    inputs: tuple[Path, ...],
+    lake_path: Path,
+    assignments: tuple[str, ...],
+    key_file: Path | None,
+    key_command: str | None,
+    as_json: bool,
+) -> None:
+    """Take logs of a gateway or provider into a lake.
+
+    INPUT is a file or a folder, compressed with gzip or not. What cannot be read goes to the
+    quarantine, and the rest is imported. Importing the same file twice changes nothing.
+    """
+    from datetime import UTC, datetime
+
+    from stillwatch.identity import KeySource, Tokeniser
+    from stillwatch.lake.store import Lake
+    from stillwatch.sources.adapter import load_adapter
+    from stillwatch.sources.pipeline import input_files, take_in
+
+    started = time.monotonic()
+    adapter = load_adapter(log_format)
+    fills = _fills(assignments)
+    paths = input_files(inputs)
+    tokeniser = Tokeniser(KeySource.chosen(file=key_file, command=key_command).read())
+    lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
+    with lake.writer() as writer, _progress(len(paths)) as on_file:
+        intake = take_in(
+            paths,
+            adapter=adapter,
+            tokeniser=tokeniser,
+            fills=fills,
+            now=datetime.now(UTC),
+            destination=writer,
+            on_file=on_file,
+        )
+    _report(intake, writer.added, lake_path, time.monotonic() - started, as_json=as_json)
+
+
+def _fills(assignments: tuple[str, ...]) -> dict[str, str]:
+    known = {name for schema in LOG_TABLES for name in schema.names}
+    fills = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not value:
+            raise InputError(
+                f"{assignment!r} assigns nothing.", where="--set", remedy="Write COLUMN=VALUE."
+            )
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            remedy = f"Did you mean {near[0]}?" if near else "See the columns of the exchange log."
+            raise InputError(f"there is no column {name!r}.", where="--set", remedy=remedy)
+        fills[name] = value
+    return fills
+
+
+@contextmanager
+def _progress(files: int) -> Iterator[Callable[[Path], None]]:
+    """A bar over the files; quiet when standard error is not a terminal."""
+    from rich.progress import Progress
+
+    with Progress(console=people, disable=not people.is_terminal, transient=True) as progress:
+        task = progress.add_task("Reading", total=files + 1)
+        yield lambda _path: progress.advance(task)
+
+
+def _report(
+    intake: Intake, added: Added, lake_path: Path, seconds: float, *, as_json: bool
+) -> None:
+    from stillwatch.sources.quarantine import one_line
+
+    if as_json:
+        emit_json(
+            {
+                "read": intake.read,
+                "imported": added.imported,
+                "duplicates": added.duplicates,
+                "quarantined": intake.quarantined,
+                "seconds": round(seconds, 3),
+                "emptied_values": dict(intake.emptied),
+                "dropped_columns": intake.dropped,
+            }
+        )
+    say(
+        f"Read {intake.read:,} rows: {added.imported:,} imported, {added.duplicates:,} known "
+        f"already, {intake.quarantined:,} quarantined, in {seconds:.1f} s."
+    )
+    for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
+        say(f"{number:,} values of {one_line(name)} were not of its type and were left empty.")
+    for name, reason in list(intake.dropped.items())[:_SHOWN_COLUMNS]:
+        say(f"Column {one_line(name)} was not taken: {reason}.")
+    if intake.quarantined:
+        say(f"First in the quarantine: {intake.first_reason}")
+        say(f"See all of it with `stillwatch quarantine show --lake {lake_path}`.")
+    if intake.quarantined == intake.read:
+        raise InputError(
+            "nothing in the input could be used.",
+            where=intake.first_reason.rstrip("."),
+            remedy="Check the file and --format.",
+        )
+    say(f"Next: `stillwatch scan --lake {lake_path}`.")

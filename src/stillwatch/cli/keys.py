@@ -1,0 +1,89 @@
+"""`stillwatch keys`: the key under which identifiers become tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import click
+
+from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.records import InputError
+
+__all__ = ["command"]
+
+_key_file = click.option(
+    "--key-file", type=click.Path(path_type=Path), help="Where the key lies or shall lie."
+)
+_key_command = click.option("--key-command", help="A command that prints the key.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.group(name="keys")
+def command() -> None:
+    """Make, show or import the key of the keyed tokens.
+
+    Whoever has the key can test whether an identifier they know is in the lake. Keep it apart
+    from the lake, and keep a copy: without it no new log fits to what is there.
+    """
+
+
+@command.command()
+@_key_file
+@_json
+@reports_errors
+def init(key_file: Path | None, as_json: bool) -> None:
+    """Make a new random key."""
+    from stillwatch.identity import create_key
+
+    path = _file_to_write(key_file)
+    _tell("Made", create_key(path).fingerprint, str(path), as_json=as_json)
+    say("Keep a copy of it in a safe place, apart from the lake.")
+
+
+@command.command()
+@_key_file
+@_key_command
+@_json
+@reports_errors
+def show(key_file: Path | None, key_command: str | None, as_json: bool) -> None:
+    """Print the key's fingerprint and where it lies; never the key."""
+    from stillwatch.identity import KeySource
+
+    source = KeySource.chosen(file=key_file, command=key_command)
+    _tell("This is", source.read().fingerprint, source.place, as_json=as_json)
+
+
+@command.command(name="import")
+@click.argument("source", type=click.File("rb"))
+@_key_file
+@_json
+@reports_errors
+def import_key(source: IO[bytes], key_file: Path | None, as_json: bool) -> None:
+    """Keep a key made elsewhere: hexadecimal or base64 in a file, `-` for standard input."""
+    from stillwatch.identity import decode_key, store_key
+
+    text = source.read(4096).decode("ascii", "replace")
+    key = decode_key(text, where=str(source.name))
+    path = _file_to_write(key_file)
+    store_key(key, path)
+    _tell("Kept", key.fingerprint, str(path), as_json=as_json)
+
+
+def _file_to_write(key_file: Path | None) -> Path:
+    from stillwatch.identity import KeySource
+
+    path = KeySource.chosen(file=key_file).file
+    if path is None:
+        raise InputError(
+            "the key comes from a command here, so it is not a file of ours.",
+            where="STILLWATCH__KEYS__COMMAND",
+            remedy="Name a file with --key-file.",
+        )
+    return path
+
+
+def _tell(verb: str, fingerprint: str, place: str, *, as_json: bool) -> None:
+    if as_json:
+        emit_json({"fingerprint": fingerprint, "place": place})
+    say(f"{verb} the key {fingerprint}, in {place}.")

@@ -1,0 +1,244 @@
+"""The canonical format: Parquet, CSV and JSONL, its four tables told apart by their columns."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.identity import RAW_COLUMNS
+from stillwatch.records import ACCOUNTS, EXCHANGES
+from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
+from stillwatch.sources.lines import LONGEST_LINE_BYTES, Line, first_bytes, numbered_lines
+
+__all__ = ["CanonicalAdapter", "table_with_columns"]
+
+_PARQUET = b"PAR1"
+_BATCH_ROWS = 16_384
+_BATCH_BYTES = 64 * 2**20
+# A first row may leave out what is null; so many together show the columns of the file.
+_ROWS_THAT_SHOW_COLUMNS = 100
+
+_OF_CREDENTIALS = {"credential_id", "credential_raw", "credential_sha256"}
+_OF_PEOPLE = {"signup_ip_raw", "email_raw", "phone_raw", "payment_raw", "device_raw"}
+_OF_ACCOUNTS = (set(ACCOUNTS.names) | _OF_PEOPLE) - {"account_id"}
+_OF_EXCHANGES = (set(EXCHANGES.names) | (set(RAW_COLUMNS) - _OF_PEOPLE)) - (
+    set(ACCOUNTS.names) | _OF_CREDENTIALS | {"source_id"}
+)
+
+csv.field_size_limit(LONGEST_LINE_BYTES)
+
+
+def table_with_columns(names: Iterable[str]) -> str | None:
+    """Which canonical table has these columns, or None if they fit none."""
+    columns = set(names)
+    if {"model", "released_at"} <= columns and "account_id" not in columns:
+        return "model_releases"
+    if columns & _OF_EXCHANGES:
+        return "exchanges"
+    if "account_id" in columns and columns & _OF_CREDENTIALS:
+        return "credentials"
+    if "account_id" in columns and columns & _OF_ACCOUNTS:
+        return "accounts"
+    return None
+
+
+class CanonicalAdapter:
+    """Reads the tables of the exchange log, written by the provider or by `export`."""
+
+    name: ClassVar[str] = "canonical"
+
+    def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable]:
+        """The rows of one file, whichever of the three encodings it has."""
+        if path.stat().st_size == 0:
+            yield Unreadable(0, "the file is empty.")
+            return
+        suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+        suffix = suffixes[-1] if suffixes else ""
+        head = first_bytes(path, 64)
+        if head.startswith(_PARQUET) or suffix == ".parquet":
+            yield from _read_parquet(path, head)
+        elif suffix in (".csv", ".tsv") or (suffix not in _JSON and not _looks_like_json(head)):
+            yield from _read_csv(path, delimiter="\t" if suffix == ".tsv" else ",")
+        else:
+            yield from _read_json_lines(path)
+
+
+_JSON = (".jsonl", ".ndjson", ".json")
+
+
+def _looks_like_json(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
+
+
+def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]:
+    if not head.startswith(_PARQUET):
+        yield Unreadable(0, "this is not a Parquet file: it does not start with PAR1.")
+        return
+    row = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            table = table_with_columns(names)
+            if table is None:
+                yield _of_no_table(names)
+                return
+            for batch in file.iter_batches(_rows_at_once(file)):
+                whole = pa.Table.from_batches([batch])
+                yield from _readable_rows(whole, table, row + 1)
+                row += batch.num_rows
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        where = f"after row {row}" if row else "at all"
+        yield Unreadable(
+            row and row + 1,
+            f"the Parquet file is truncated or damaged, unreadable {where}: {reason}",
+        )
+
+
+def _rows_at_once(file: pq.ParquetFile) -> int:
+    """As many rows as fit into the memory of a batch, by the file's own account of their size."""
+    metadata = file.metadata
+    size: int = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    a_row: int = max(1, size // max(1, metadata.num_rows))
+    return min(_BATCH_ROWS, max(1, _BATCH_BYTES // a_row))
+
+
+def _readable_rows(
+    rows: pa.Table, table: str, first_line: int
+) -> Iterator[ParsedTable | Unreadable]:
+    """The rows, without those whose text is not UTF-8: Arrow takes Parquet's word for it."""
+    try:
+        rows.validate(full=True)
+        yield ParsedTable(first_line, rows, table)
+        return
+    except pa.ArrowInvalid:
+        broken = _rows_with_broken_text(rows)
+        if not broken:
+            raise
+    start = 0
+    for row in [*sorted(broken), rows.num_rows]:
+        if row > start:
+            yield ParsedTable(first_line + start, rows.slice(start, row - start), table)
+        if row < rows.num_rows:
+            yield Unreadable(first_line + row, "a text in this row is not UTF-8.")
+        start = row + 1
+
+
+def _rows_with_broken_text(rows: pa.Table) -> set[int]:
+    broken = set()
+    for column in rows.columns:
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        for row, data in enumerate(column.cast(pa.large_binary()).to_pylist()):
+            try:
+                (data or b"").decode()
+            except UnicodeDecodeError:
+                broken.add(row)
+    return broken
+
+
+def _read_json_lines(path: Path) -> Iterator[ParsedRow | Unreadable]:
+    table: str | None = None
+    waiting: list[tuple[int, dict[str, Any]]] = []
+    for item in _json_objects(path):
+        if isinstance(item, Unreadable):
+            yield item
+        elif table is not None:
+            yield ParsedRow(item[0], item[1], table)
+        else:
+            waiting.append(item)
+            if len(waiting) == _ROWS_THAT_SHOW_COLUMNS:
+                table = table_with_columns(name for _, row in waiting for name in row)
+                if table is None:
+                    break
+                yield from (ParsedRow(line, row, table) for line, row in waiting)
+                waiting = []
+    if waiting:
+        names = dict.fromkeys(name for _, row in waiting for name in row)
+        table = table_with_columns(names)
+        if table is None:
+            yield _of_no_table(names)
+        else:
+            yield from (ParsedRow(line, row, table) for line, row in waiting)
+
+
+def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadable]:
+    for line in numbered_lines(path):
+        if isinstance(line, Unreadable):
+            yield line
+            continue
+        text = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
+        if not text.strip():
+            continue
+        try:
+            value = json.loads(text)
+        except RecursionError:
+            yield Unreadable(line.number, "the JSON is nested too deeply.")
+        except ValueError:
+            yield Unreadable(line.number, "this line is not JSON; one object a line is needed.")
+        else:
+            if isinstance(value, dict):
+                yield line.number, value
+            else:
+                yield Unreadable(line.number, "this line is not a JSON object.")
+
+
+def _read_csv(path: Path, *, delimiter: str) -> Iterator[ParsedRow | Unreadable]:
+    passed_over: list[Unreadable] = []
+    reader = csv.reader(_decoded(path, passed_over), delimiter=delimiter)
+    header: list[str] = []
+    table: str | None = None
+    while True:
+        first = reader.line_num + 1
+        try:
+            values = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield Unreadable(first, f"the CSV is broken here: {error}.")
+            continue
+        if not values:
+            continue
+        if table is None:
+            header = [name.strip() for name in values]
+            table = table_with_columns(header)
+            if table is None:
+                yield _of_no_table(header)
+                break
+        else:
+            yield _csv_row(first, values, header, table)
+    yield from passed_over
+
+
+def _decoded(path: Path, passed_over: list[Unreadable]) -> Iterator[str]:
+    for line in numbered_lines(path):
+        if isinstance(line, Line):
+            data = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
+            yield data.decode("utf-8", "surrogateescape") + "\n"
+        else:
+            passed_over.append(line)
+            yield "\n"
+
+
+def _csv_row(line: int, values: list[str], header: list[str], table: str) -> ParsedRow | Unreadable:
+    if len(values) != len(header):
+        return Unreadable(line, f"the row has {len(values)} values, the header {len(header)}.")
+    if any("\udc80" <= c <= "\udcff" for value in values if not value.isascii() for c in value):
+        return Unreadable(line, "a text in this row is not UTF-8.")
+    row = {name: value or None for name, value in zip(header, values, strict=True)}
+    return ParsedRow(line, row, table)
+
+
+def _of_no_table(names: Iterable[str]) -> Unreadable:
+    shown = [name[:40] for name in names][:8]
+    return Unreadable(
+        0,
+        f"its columns ({', '.join(shown) or 'none'}) are those of no canonical table; exchanges "
+        "need at least account_id and started_at, accounts account_id and one column more.",
+    )

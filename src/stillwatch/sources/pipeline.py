@@ -1,0 +1,214 @@
+"""From files of any format to batches that a lake can take; what fits none is quarantined."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
+from stillwatch.records import LOG_TABLES, InputError
+from stillwatch.sources.adapter import Adapter, ParsedRow, ParsedTable, Unreadable
+from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
+from stillwatch.sources.refining import LINE, Refiner
+from stillwatch.sources.rows import typed_rows
+
+__all__ = ["Destination", "Intake", "input_files", "take_in"]
+
+_BATCH_ROWS = 8_192
+_BATCH_BYTES = 32 * 2**20
+# A file whose first thousand lines all fail is of another format: name it once and go on.
+_LINES_BEFORE_GIVING_UP = 1_000
+
+_SCHEMAS = {schema.name: schema for schema in LOG_TABLES}
+Parsed = ParsedRow | ParsedTable | Unreadable
+
+
+class Destination(Protocol):
+    """Where batches go; a lake's writer is one."""
+
+    def add(self, table: str, rows: pa.Table) -> None: ...
+
+    def reveal_domains(self, domain_by_token: dict[str, str], *, shared_by: int) -> None: ...
+
+
+@dataclass(slots=True)
+class Intake:
+    """What an import read, and what it left out.
+
+    Attributes:
+        read: Rows seen, unreadable ones included; a file that is unreadable as a whole is one.
+        quarantined: How many of them went to the quarantine.
+        emptied: Column name to how many of its values were not usable and became null.
+        dropped: Extra columns that were not taken, with the reason.
+        first_reason: The first entry of the quarantine, for people.
+    """
+
+    read: int = 0
+    quarantined: int = 0
+    emptied: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, str] = field(default_factory=dict)
+    first_reason: str = ""
+
+
+def input_files(inputs: Iterable[Path]) -> list[Path]:
+    """The files an import reads: those named, and those in the folders named, in order.
+
+    Raises:
+        InputError: A path does not exist, or nothing is in it.
+    """
+    found: list[Path] = []
+    for path in inputs:
+        if path.is_dir():
+            inner = (p for p in sorted(path.rglob("*")) if p.is_file())
+            files = [p for p in inner if not _is_hidden(p.relative_to(path))]
+            if not files:
+                raise InputError("there is no file in this folder.", where=str(path))
+            found += files
+        elif path.exists():
+            found.append(path)
+        else:
+            raise InputError(
+                "there is no such file or folder.", where=str(path), remedy="Check the path."
+            )
+    return found
+
+
+def take_in(
+    paths: Iterable[Path],
+    *,
+    adapter: Adapter,
+    tokeniser: Tokeniser,
+    fills: Mapping[str, str],
+    now: datetime,
+    destination: Destination,
+    on_file: Callable[[Path], None] = lambda _path: None,
+) -> Intake:
+    """Read every file into `destination`, in bounded memory.
+
+    One bad file, or row, never stops the others.
+
+    Args:
+        fills: Column name to the value of rows that have none.
+        now: The moment against which clocks are checked, and of quarantine entries.
+        on_file: Told before each file.
+    """
+    census = DomainCensus(tokeniser)
+    refiner = Refiner(adapter.name, tokeniser, fills, now, census)
+    intake = Intake()
+    for path in paths:
+        on_file(path)
+        _FileIntake(path, refiner, destination, intake).run(adapter)
+    destination.reveal_domains(census.domain_by_token, shared_by=CLEAR_DOMAIN_ACCOUNTS)
+    return intake
+
+
+@dataclass(slots=True)
+class _FileIntake:
+    """One file on its way: rows gather until they make a batch of one table."""
+
+    path: Path
+    refiner: Refiner
+    destination: Destination
+    intake: Intake
+    waiting: list[ParsedRow] = field(default_factory=list)
+    waiting_bytes: int = 0
+    entries: list[QuarantinedRow] = field(default_factory=list)
+    good: bool = False
+    unreadable: int = 0
+
+    def run(self, adapter: Adapter) -> None:
+        try:
+            self._read_all(adapter)
+        except InputError as error:
+            # Every batch of the file has these columns; no other will be better.
+            self._set_aside(Unreadable(0, f"{error.what} {error.remedy}"))
+        self._flush_quarantine()
+
+    def _read_all(self, adapter: Adapter) -> None:
+        for item in _guarded(adapter, self.path):
+            if isinstance(item, Unreadable):
+                self._set_aside(item)
+                if not self.good and self.unreadable == _LINES_BEFORE_GIVING_UP:
+                    reason = "none of its first 1,000 lines can be read: is it of another format?"
+                    self._set_aside(Unreadable(0, reason))
+                    return
+            elif isinstance(item, ParsedTable):
+                numbers = range(item.first_line, item.first_line + item.rows.num_rows)
+                self._take(item.table, item.rows, list(numbers))
+            else:
+                self._gather(item)
+        self._flush_rows()
+
+    def _gather(self, item: ParsedRow) -> None:
+        if self.waiting and self.waiting[-1].table != item.table:
+            self._flush_rows()
+        self.good = True
+        self.waiting.append(item)
+        self.waiting_bytes += sum(len(v) for v in item.row.values() if isinstance(v, str | list))
+        if len(self.waiting) == _BATCH_ROWS or self.waiting_bytes > _BATCH_BYTES:
+            self._flush_rows()
+
+    def _flush_rows(self) -> None:
+        if not self.waiting:
+            return
+        waiting, self.waiting, self.waiting_bytes = self.waiting, [], 0
+        table = waiting[0].table
+        typed = typed_rows([item.row for item in waiting], _SCHEMAS[table])
+        self.intake.emptied += typed.emptied
+        self._take(table, typed.table, [item.line for item in waiting])
+
+    def _take(self, table: str, rows: pa.Table, lines: list[int]) -> None:
+        numbered = rows.append_column(LINE, pa.array(lines, pa.int64()))
+        try:
+            refined = self.refiner.refine(table, numbered, where=str(self.path))
+        except pa.ArrowException as error:
+            raise InputError(f"its columns cannot be used ({_first_line(error)}).") from error
+        self.good = True
+        self.intake.read += refined.rows.num_rows
+        self.intake.emptied += refined.emptied
+        self.intake.dropped |= refined.dropped
+        for rejected in refined.rejected:
+            self._set_aside(rejected)
+        self.destination.add(table, refined.rows)
+
+    def _set_aside(self, item: Unreadable) -> None:
+        self.unreadable += 1
+        self.intake.read += 1
+        self.intake.quarantined += 1
+        entry = QuarantinedRow.of(self.path, item.line, item.reason, when=self.refiner.now)
+        if not self.intake.first_reason:
+            line = f", line {entry.line}" if entry.line else ""
+            self.intake.first_reason = f"{entry.file}{line}: {entry.reason}"
+        self.entries.append(entry)
+        if len(self.entries) == _BATCH_ROWS:
+            self._flush_quarantine()
+
+    def _flush_quarantine(self) -> None:
+        if self.entries:
+            self.destination.add(QUARANTINE.name, QUARANTINE.table(list[Any](self.entries)))
+            self.entries = []
+
+
+def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
+    """What the adapter says; an adapter that fails on content has found an unreadable file."""
+    try:
+        yield from adapter.read(path)
+    except OSError as error:
+        yield Unreadable(0, f"the file cannot be read: {error.strerror or _first_line(error)}.")
+    except Exception as error:  # one format's mistake must not cost the other files
+        yield Unreadable(0, f"the rest of the file cannot be read ({type(error).__name__}).")
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _first_line(error: Exception) -> str:
+    return os.linesep.join(str(error).splitlines()[:1])[:160] or type(error).__name__

@@ -1,0 +1,287 @@
+"""One batch of any canonical table: checked, filled, tokenised, and fit for the lake."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.identity import (
+    CLEAR_IDENTIFIERS,
+    RAW_COLUMNS,
+    DomainCensus,
+    Tokeniser,
+    name_exchanges,
+    tokenise,
+)
+from stillwatch.records import LOG_TABLES, TIMESTAMP, InputError, TableSchema, conform
+from stillwatch.sources.adapter import Unreadable
+from stillwatch.sources.rows import typed_column
+
+__all__ = ["LINE", "Refined", "Refiner"]
+
+LINE = "_line"
+_DEFAULT_SOURCE = "default"
+# No hosted language model answered before; an earlier time is a wrong unit or an unset clock.
+_EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+_CLOCK_TOLERANCE = timedelta(days=1)
+_EXTRA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+_MOST_EXTRA_COLUMNS = 64
+_TEXTS = ("system_text", "input_text", "output_text")
+# What identity can make when the source lacks it.
+_MADE = {"exchanges": "exchange_id", "credentials": "credential_id"}
+
+
+@dataclass(slots=True)
+class Refined:
+    """What became of a batch.
+
+    Attributes:
+        rows: Canonical columns first, those the source lacks left out; then extra ones.
+        rejected: A reason for each row that was left out.
+        emptied: Column name to how many of its values were not usable and became null.
+        dropped: Extra columns that were not taken, with the reason.
+    """
+
+    rows: pa.Table
+    rejected: list[Unreadable] = field(default_factory=list)
+    emptied: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Refiner:
+    """Refines all batches of one import.
+
+    Attributes:
+        log_format: Goes into the ids of exchanges that have none.
+        fills: Column name to the value of rows that have none (`--set`).
+        now: The moment against which clocks are checked.
+    """
+
+    log_format: str
+    tokeniser: Tokeniser
+    fills: Mapping[str, str]
+    now: datetime
+    census: DomainCensus
+
+    def refine(self, table: str, rows: pa.Table, *, where: str) -> Refined:
+        """Make a batch fit for the lake.
+
+        Args:
+            table: The canonical table it belongs to.
+            rows: Any columns, and `LINE` with the row's line in its file.
+            where: The file, for messages.
+
+        Raises:
+            InputError: The whole batch is unusable: a required column is missing or of a
+                type from which it cannot be made.
+        """
+        schema = next(s for s in LOG_TABLES if s.name == table)
+        if len(set(rows.column_names)) < rows.num_columns:
+            raise InputError("two columns have the same name.", where=where)
+        filled = self._filled(rows, schema)
+        conformed = conform(_loosened(filled), _without(schema, _MADE.get(table)), where=where)
+        result = Refined(conformed.table)
+        _note_problems(result, conformed.problems, filled[LINE].to_pylist())
+        self._reject_wrong_clocks(result, schema)
+        _drop_unfit_columns(result, schema)
+        self._tokenise(result, schema)
+        _leave_out_absent(result, schema, conformed.absent)
+        return result
+
+    def _filled(self, rows: pa.Table, schema: TableSchema) -> pa.Table:
+        for name, value in self.fills.items():
+            if name not in schema.names and name != "source_id":
+                continue
+            wanted = schema.arrow.field(name).type if name in schema.names else pa.string()
+            column, _ = typed_column([value], wanted)
+            fill = column[0]
+            if name not in rows.column_names:
+                rows = rows.append_column(name, pa.repeat(fill, rows.num_rows))
+                continue
+            known = rows[name]
+            if pa.types.is_string(known.type) or pa.types.is_large_string(known.type):
+                known = pc.if_else(pc.equal(known, ""), None, known)
+                fill = pa.scalar(value, known.type)
+            elif not pa.types.is_null(known.type):
+                fill = fill.cast(known.type)
+            else:
+                known = known.cast(wanted)
+            index = rows.column_names.index(name)
+            rows = rows.set_column(index, name, pc.fill_null(known, fill))
+        return rows
+
+    def _reject_wrong_clocks(self, result: Refined, schema: TableSchema) -> None:
+        """Leave out rows whose time cannot be, and empty other times that cannot be."""
+        latest = pa.scalar(self.now + _CLOCK_TOLERANCE, TIMESTAMP)
+        if schema.name == "exchanges":
+            started = result.rows["started_at"]
+            _reject(
+                result,
+                pc.greater(started, latest),
+                "started_at lies in the future: check the sender's clock.",
+            )
+            past = pc.less(result.rows["started_at"], pa.scalar(_EARLIEST, TIMESTAMP))
+            _reject(result, past, "started_at lies before 2015: check its unit and the clock.")
+        for item in schema.columns:
+            if item.arrow_type != TIMESTAMP or item.required:
+                continue
+            values = result.rows[item.name]
+            wrong = pc.fill_null(pc.greater(values, latest), False)
+            if number := pc.sum(wrong).as_py():
+                result.emptied[item.name] += number
+                index = result.rows.column_names.index(item.name)
+                cleaned = pc.if_else(wrong, pa.scalar(None, TIMESTAMP), values)
+                result.rows = result.rows.set_column(index, item.name, cleaned)
+
+    def _tokenise(self, result: Refined, schema: TableSchema) -> None:
+        rows = result.rows
+        if schema.name == "accounts" and "client_ip_raw" in rows.column_names:
+            names = [n.replace("client_ip_raw", "signup_ip_raw") for n in rows.column_names]
+            rows = rows.rename_columns(names)
+        rows = tokenise(rows, self.tokeniser)
+        if "source_id" in rows.column_names and "account_id" in schema.names:
+            rows = _with_source_in_account(rows)
+        if schema.name == "exchanges":
+            rows = name_exchanges(rows, self.tokeniser, log_format=self.log_format)
+            rows = _without_withheld_text(rows)
+        else:
+            rows = rows.drop_columns([c for c in ["source_id"] if c in rows.column_names])
+        if schema.name != "accounts" and "email_domain" in rows.column_names:
+            # Nobody counts here how many share it, so it must not be shown.
+            rows = rows.drop_columns(["email_domain"])
+        if schema.name == "accounts":
+            rows = self.census.conceal(rows)
+        result.rows = rows
+        if schema.name == "credentials":
+            missing = pc.is_null(rows["credential_id"])
+            _reject(result, missing, "column credential_id: a required value is missing.")
+
+
+def _without(schema: TableSchema, made: str | None) -> TableSchema:
+    """The schema with the id optional that identity can make."""
+    columns = tuple(replace(c, required=c.required and c.name != made) for c in schema.columns)
+    return TableSchema(schema.name, columns)
+
+
+def _loosened(rows: pa.Table) -> pa.Table:
+    """Times, lists and structures that were written as text or numbers, read as such."""
+    types = {c.name: c.arrow_type for s in LOG_TABLES for c in s.columns}
+    for index, name in enumerate(rows.column_names):
+        wanted, given = types.get(name), rows.schema.field(name).type
+        if wanted is None or pa.types.is_null(given):
+            continue
+        is_text = pa.types.is_string(given) or pa.types.is_large_string(given)
+        is_number = pa.types.is_integer(given) or pa.types.is_floating(given)
+        if (wanted == TIMESTAMP and (is_text or is_number)) or (
+            pa.types.is_nested(wanted) and is_text
+        ):
+            column, _ = typed_column(rows[name].to_pylist(), wanted)
+            rows = rows.set_column(index, name, column)
+    return rows
+
+
+def _note_problems(result: Refined, problems: tuple[object, ...], lines: list[int]) -> None:
+    seen: set[int] = set()
+    kept = set(result.rows[LINE].to_pylist())
+    for problem in problems:
+        row, column = getattr(problem, "row", None), getattr(problem, "column", "")
+        what = getattr(problem, "what", "")
+        if row is None:
+            continue
+        line = lines[row]
+        if line in kept:
+            result.emptied[column] += 1
+        elif line not in seen:
+            seen.add(line)
+            result.rejected.append(Unreadable(line, f"column {column}: {_required(what)}"))
+
+
+def _required(what: str) -> str:
+    # A value of a wrong type is null by now: the reader cannot tell which of the two it was.
+    return what.replace("is missing.", "is missing, or is not of the column's type.")
+
+
+def _reject(result: Refined, wrong: pa.ChunkedArray, reason: str) -> None:
+    wrong = pc.fill_null(wrong, False)
+    if not pc.any(wrong).as_py():
+        return
+    for line in result.rows.filter(wrong)[LINE].to_pylist():
+        result.rejected.append(Unreadable(line, reason))
+    result.rows = result.rows.filter(pc.invert(wrong))
+
+
+def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
+    """Keep extra columns of plain types; drop those that would carry identifiers in clear."""
+    kept: dict[str, pa.ChunkedArray] = {}
+    extra = 0
+    for name in result.rows.column_names:
+        column = result.rows[name]
+        if name in schema.names or name in (LINE, "source_id"):
+            kept[name] = column
+        elif name in RAW_COLUMNS:
+            kept[name] = column.cast(RAW_COLUMNS[name])
+        elif (raw := CLEAR_IDENTIFIERS.get(name.lower())) is not None:
+            result.dropped[name] = f"an identifier in clear; call it {raw} to have its token"
+        elif (plain := _plain_type(column.type)) is None or not _EXTRA_NAME.match(name):
+            result.dropped[name] = "its type or its name is not one the lake can hold"
+        elif name.endswith("_raw") or extra == _MOST_EXTRA_COLUMNS:
+            result.dropped[name] = "no such raw column is known, or there are too many columns"
+        else:
+            kept[name] = column.cast(plain, safe=False)
+            extra += 1
+    result.rows = pa.table(kept)
+
+
+def _plain_type(given: pa.DataType) -> pa.DataType | None:
+    """The type in which an extra column is kept: files of one table must agree on it."""
+    if pa.types.is_boolean(given):
+        return pa.bool_()
+    if pa.types.is_integer(given):
+        return pa.int64()
+    if pa.types.is_floating(given):
+        return pa.float64()
+    if pa.types.is_timestamp(given):
+        return TIMESTAMP
+    if pa.types.is_string(given) or pa.types.is_large_string(given) or pa.types.is_null(given):
+        return pa.string()
+    return None
+
+
+def _with_source_in_account(rows: pa.Table) -> pa.Table:
+    """Accounts of two senders may have one name; the source's tells them apart."""
+    pairs = zip(rows["source_id"].to_pylist(), rows["account_id"].to_pylist(), strict=True)
+    named = pa.array([_account_of_source(source, account) for source, account in pairs])
+    return rows.set_column(rows.column_names.index("account_id"), "account_id", named)
+
+
+def _account_of_source(source: str | None, account: str) -> str:
+    if not source or source == _DEFAULT_SOURCE or account.startswith(f"{source}:"):
+        return account
+    return f"{source}:{account}"
+
+
+def _without_withheld_text(rows: pa.Table) -> pa.Table:
+    """Where the customer's contract keeps text out of the log, only digests stay."""
+    withheld = pc.fill_null(pc.equal(rows["retention"], "no_text"), False)
+    if not pc.any(withheld).as_py():
+        return rows
+    for name in _TEXTS:
+        index = rows.column_names.index(name)
+        nothing = pa.scalar(None, pa.string())
+        rows = rows.set_column(index, name, pc.if_else(withheld, nothing, rows[name]))
+    return rows
+
+
+def _leave_out_absent(result: Refined, schema: TableSchema, absent: tuple[str, ...]) -> None:
+    """A column the source lacks stays lacking, so that a scan can say what it did without."""
+    rows = result.rows
+    made_of_nothing = [n for n in absent if rows[n].null_count == rows.num_rows]
+    gone = [n for n in made_of_nothing if n not in schema.required]
+    result.rows = rows.drop_columns([*gone, LINE])
