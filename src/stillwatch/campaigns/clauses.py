@@ -80,7 +80,7 @@ def build_reference(
     order, starts = rows_by_account(traffic)
     counts = np.diff(starts)
     unlinked = np.setdiff1d(np.flatnonzero(counts >= MINIMUM_WORK), linked)
-    work = [own_work(traffic, wording, order[starts[a] : starts[a + 1]]) for a in unlinked]
+    work = [own_work(wording, order[starts[a] : starts[a + 1]]) for a in unlinked]
     background = synchrony.hourly_background(traffic)
     division_scores, synchrony_scores = _score_pools(traffic, work, background)
     owners = [*work, *openly]
@@ -98,7 +98,7 @@ def build_reference(
     )
 
 
-def own_work(traffic: Traffic, wording: Wording, rows: IntArray) -> IntArray:
+def own_work(wording: Wording, rows: IntArray) -> IntArray:
     """The templated part of an account's exchanges, if it has one; else all of them.
 
     A group is judged on the exchanges that carry its templates; so is an account.

@@ -6,7 +6,7 @@ one; it does not acquit: a group that spans organisations is tested as undeclare
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -60,6 +60,15 @@ class Declarations:
     created: IntArray
     by_plan: bool
     missing_rate: float
+
+    def until(self, moment: int) -> Declarations:
+        """What was declared before `moment`: later declarations were not known then."""
+        known = self.since < moment
+        return replace(
+            self,
+            organisation=np.where(known, self.organisation, -1),
+            verified=self.verified & known,
+        )
 
     def togetherness(self, accounts: IntArray, first_exchange: int) -> Togetherness:
         """Is this group inside one declared organisation?
@@ -123,12 +132,14 @@ def read_declarations(log: Log, account_names: npt.NDArray[np.str_]) -> Declarat
     by_plan = "organization_verified" in log.absent["accounts"]
     if by_plan:
         verified = np.isin(plan, ["enterprise", "partner"])
-        since = np.full(len(account_names), np.iinfo(np.int64).min)
+        since = np.full(len(account_names), np.iinfo(np.int64).min // 2)
     else:
         verified = np.isin(marks, ["contract", "kyc"]) | (
             (marks == "domain") & _whole_on_one_domain(organisation, domain)
         )
-        since = _numbers(table["organization_since"].to_pylist(), position, np.iinfo(np.int64).max)
+        since = _numbers(
+            table["organization_since"].to_pylist(), position, np.iinfo(np.int64).max // 2
+        )
     verified = verified & (organisation >= 0)
     return Declarations(
         names=organisations,

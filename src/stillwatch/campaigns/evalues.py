@@ -65,9 +65,16 @@ def conformal_martingale(reference: IntArray, members: IntArray, bets: FloatArra
 
 
 def largest_martingale(reference: IntArray, members: int, bets: FloatArray) -> float:
-    """Log of the largest value `conformal_martingale` can take with this many members."""
-    best = int(np.argmax(bets / (reference + 1.0)))
-    return conformal_martingale(reference, np.full(members, best), bets)
+    """Log of the largest value `conformal_martingale` can take with this many members.
+
+    Greedy is optimal: a bin's factors only shrink as it fills.
+    """
+    counts = reference.astype(np.float64).copy()
+    chosen = np.empty(members, np.int64)
+    for i in range(members):
+        chosen[i] = int(np.argmax(bets / (counts + 1.0)))
+        counts[chosen[i]] += 1.0
+    return conformal_martingale(reference, chosen, bets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +113,12 @@ def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float)
     none = Selection(np.zeros(m), float("inf"), 0, n)
     if m == 0 or n == 0:
         return none
-    candidates = np.unique(tested)
+    # Every score is a candidate: thresholds at tested scores alone would favour them.
+    candidates = np.unique(np.concatenate([tested, reference]))
     sorted_reference, sorted_tested = np.sort(reference), np.sort(tested)
     above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
     above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
-    proportion = m * (1.0 + above_reference) / ((n + 1.0) * above_tested)
+    proportion = m * (1.0 + above_reference) / ((n + 1.0) * np.maximum(above_tested, 1e-9))
     meeting = np.flatnonzero(proportion <= alpha)
     if len(meeting) == 0:
         return none
