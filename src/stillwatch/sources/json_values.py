@@ -9,37 +9,47 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import pyarrow as pa
 
 from stillwatch.sources.adapter import Unreadable
+from stillwatch.sources.lines import opened
 
-__all__ = ["BROKEN_FILE", "LARGEST_VALUE", "json_values", "opened"]
+__all__ = ["BROKEN_FILE", "LARGEST_VALUE", "ByteSource", "json_values", "unpacked"]
 
 # A request with its answer is some kilobytes, a batch of 512 some megabytes. What is larger
 # than this is no log line, and reading it whole would let one file decide our memory.
 LARGEST_VALUE = 64 * 2**20
 _CHUNK = 2**20
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 # What a damaged compressed file raises while it is read; pa.ArrowException covers zstd.
 BROKEN_FILE = (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException)
 
 
+class ByteSource(Protocol):
+    """What is read of a binary file."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next `size` bytes; fewer only at the end."""
+        ...
+
+    def readline(self, limit: int, /) -> bytes:
+        """The rest of the line, or its next `limit` bytes."""
+        ...
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file, unpacked if it is gzip or a zstd stream, told by its first bytes."""
+def unpacked(path: Path) -> Iterator[IO[bytes]]:
+    """The bytes of a file; gzip and zstd are undone, recognised by the first bytes."""
     with path.open("rb") as raw:
-        magic = raw.read(4)
-    if magic.startswith(_GZIP):
-        with gzip.open(path, "rb") as unpacked:
-            yield io.BufferedReader(unpacked, _CHUNK)
-    elif magic == _ZSTD:
-        with pa.input_stream(str(path), compression="zstd") as unpacked:
-            yield io.BufferedReader(_Raw(unpacked), _CHUNK)
+        is_zstd = raw.read(4) == _ZSTD
+    if is_zstd:
+        with pa.input_stream(str(path), compression="zstd") as stream:
+            yield io.BufferedReader(_Raw(stream), _CHUNK)
     else:
-        with path.open("rb", buffering=_CHUNK) as plain:
-            yield plain
+        with opened(path) as stream:
+            yield stream
 
 
 class _Raw(io.RawIOBase):
@@ -57,7 +67,7 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-def json_values(stream: IO[bytes]) -> Iterator[tuple[int, Any] | Unreadable]:
+def json_values(stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
     """Every value of a file of JSON lines, or of one document, with its line or record number.
 
     A line that holds an array gives its elements. A file whose first line is a bracket and no
@@ -75,7 +85,7 @@ def json_values(stream: IO[bytes]) -> Iterator[tuple[int, Any] | Unreadable]:
         line, number = stream.readline(LARGEST_VALUE), number + 1
 
 
-def _first_line(stream: IO[bytes]) -> tuple[bytes, int] | None:
+def _first_line(stream: ByteSource) -> tuple[bytes, int] | None:
     number = 0
     while line := stream.readline(LARGEST_VALUE):
         number += 1
@@ -91,7 +101,7 @@ def _too_long(line: bytes) -> bool:
 
 
 def _values_of_line(
-    line: bytes, number: int, stream: IO[bytes]
+    line: bytes, number: int, stream: ByteSource
 ) -> Iterator[tuple[int, Any] | Unreadable]:
     if _too_long(line):
         while (rest := stream.readline(LARGEST_VALUE)) and not rest.endswith(b"\n"):
@@ -121,7 +131,7 @@ def _where(error: ValueError) -> str:
     return "a number in it is too long"
 
 
-def _values_of_document(head: bytes, stream: IO[bytes]) -> Iterator[tuple[int, Any] | Unreadable]:
+def _values_of_document(head: bytes, stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
     """Values of a document that spans lines, decoded from a window that moves along it."""
     text = io.TextIOWrapper(
         io.BufferedReader(_Joined(head, stream)), encoding="utf-8", errors="replace"
@@ -162,7 +172,7 @@ def _values_of_document(head: bytes, stream: IO[bytes]) -> Iterator[tuple[int, A
 class _Joined(io.RawIOBase):
     """Bytes already read, then the stream they were read from."""
 
-    def __init__(self, head: bytes, stream: IO[bytes]) -> None:
+    def __init__(self, head: bytes, stream: ByteSource) -> None:
         self._head, self._stream = head, stream
 
     def readable(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from stillwatch.records import ExchangeStatus
 from stillwatch.sources.adapter import ParsedRow, Unreadable
-from stillwatch.sources.json_values import BROKEN_FILE, json_values, opened
+from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
 from stillwatch.sources.messages import (
     Answer,
     read_answer,
@@ -58,7 +58,7 @@ class LitellmAdapter:
         """The exchanges of one file; calls that are no model's answer are passed over."""
         last = 0
         try:
-            with opened(path) as stream:
+            with unpacked(path) as stream:
                 for item in json_values(stream):
                     if isinstance(item, Unreadable):
                         last = item.line

@@ -1,0 +1,136 @@
+"""OpenTelemetry GenAI: spans and log events in OTLP files, JSON or protobuf.
+
+The conventions are still in development, and three encodings of content are in use: JSON text
+in attributes of the span, structured values in attributes of one event, and (1.36 and before)
+one event a message or numbered attributes. All are read; what is unknown is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from stillwatch.sources.adapter import ParsedRow, Unreadable
+from stillwatch.sources.json_values import BROKEN_FILE, ByteSource, json_values, unpacked
+from stillwatch.sources.otlp_calls import CallJoiner
+from stillwatch.sources.otlp_exchange import ACCOUNT_ATTRIBUTES, exchange_of_call
+from stillwatch.sources.otlp_json import records_of_request
+from stillwatch.sources.otlp_protobuf import frames, framing_of, records_of_frame
+from stillwatch.sources.otlp_records import Record
+
+__all__ = ["ACCOUNT_ATTRIBUTES", "OtlpAdapter"]
+
+_HEAD = 2**16
+_NO_REQUEST = "This is no OTLP request: it has neither resourceSpans nor resourceLogs."
+
+
+@dataclass(frozen=True, slots=True)
+class OtlpAdapter:
+    """Reads OTLP files: JSON lines or documents, bare or framed protobuf, gzip, zstd or plain.
+
+    A span and the events with its ids become one exchange when they are in one file, as when
+    the traces and the logs pipeline of a Collector share a file exporter. Spans around the
+    call give what they know of the caller.
+
+    Args:
+        account_attributes: Attributes that name the billed account, in order of preference;
+            `resource.` in front means an attribute of the resource. `service.name` is not
+            among the defaults: in a gateway's own log it names the gateway, and all of its
+            customers would become one account.
+    """
+
+    name: ClassVar[str] = "otlp"
+
+    account_attributes: tuple[str, ...] = ACCOUNT_ATTRIBUTES
+
+    def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
+        """The exchanges of one file; spans and events that are no model call are passed over."""
+        joiner = CallJoiner(self.account_attributes)
+        last = 0
+        try:
+            with unpacked(path) as stream:
+                for item in _records(_WithHead(stream)):
+                    if isinstance(item, Unreadable):
+                        last = item.line
+                        yield item
+                        continue
+                    last = item.line
+                    for call in joiner.add(item):
+                        yield exchange_of_call(call, self.account_attributes)
+        except BROKEN_FILE:
+            yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+        for call in joiner.rest():
+            yield exchange_of_call(call, self.account_attributes)
+
+
+class _WithHead:
+    """A stream whose first bytes can be looked at before it is read."""
+
+    def __init__(self, stream: ByteSource) -> None:
+        self.head = stream.read(_HEAD)
+        self._stream = stream
+        self._unread = self.head
+
+    def read(self, size: int, /) -> bytes:
+        data, self._unread = self._unread[:size], self._unread[size:]
+        return data + self._stream.read(size - len(data)) if len(data) < size else data
+
+    def readline(self, limit: int, /) -> bytes:
+        end = self._unread.find(b"\n", 0, limit) + 1 or min(limit, len(self._unread))
+        line, self._unread = self._unread[:end], self._unread[end:]
+        if line.endswith(b"\n") or len(line) >= limit:
+            return line
+        return line + self._stream.readline(limit - len(line))
+
+
+def _records(stream: _WithHead) -> Iterator[Record | Unreadable]:
+    framing = framing_of(stream.head)
+    if framing is not None:
+        yield from _records_of_frames(stream, framing)
+    elif stream.head.lstrip()[:1] in (b"{", b"[") or stream.head.startswith(b"\xef\xbb\xbf"):
+        yield from _records_of_values(stream)
+    elif stream.head:
+        yield Unreadable(0, "The file is neither OTLP/JSON nor OTLP/protobuf.")
+
+
+def _records_of_values(stream: _WithHead) -> Iterator[Record | Unreadable]:
+    for item in json_values(stream):
+        if isinstance(item, Unreadable):
+            yield item
+        else:
+            yield from _records_of_value(item[1], item[0])
+
+
+def _records_of_value(value: object, line: int) -> Iterator[Record | Unreadable]:
+    try:
+        records = records_of_request(value, line)
+        if records is None:
+            yield Unreadable(line, _NO_REQUEST)
+        else:
+            yield from records
+    except RecursionError:
+        yield Unreadable(line, "The request is nested too deeply; the rest of it was not read.")
+
+
+def _records_of_frames(stream: _WithHead, framing: str) -> Iterator[Record | Unreadable]:
+    for frame in frames(stream, framing):
+        if isinstance(frame, Unreadable):
+            yield frame
+            continue
+        number, data = frame
+        if framing == "prefixed" and data.startswith(b"{"):
+            try:
+                value = json.loads(data)
+            except (ValueError, RecursionError):
+                yield Unreadable(number, "The message is not JSON.")
+            else:
+                yield from _records_of_value(value, number)
+            continue
+        records = records_of_frame(data, number, bare=framing == "bare")
+        if isinstance(records, str):
+            yield Unreadable(number, records)
+        else:
+            yield from records
