@@ -68,7 +68,8 @@ def load_phrasebook(language: str, variety: Variety) -> Phrasebook:
     folder = files(__package__).joinpath("data", "phrases", language)
     for source in sorted(folder.iterdir(), key=lambda file: file.name):
         where = f"phrases/{language}/{source.name}"
-        written |= read_phrases(source.read_text("utf-8"), variety, where=where)
+        for name, lines in read_phrases(source.read_text("utf-8"), variety, where=where).items():
+            written.setdefault(name, []).extend(lines)
     topics = tuple(_topic(line) for line in written.pop("topics"))
     pools = {name: [compile_pattern(line) for line in lines] for name, lines in written.items()}
     return Phrasebook(language, pools, topics).about(topics)
