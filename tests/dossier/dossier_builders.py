@@ -125,7 +125,7 @@ def open_built_log(folder: Path, exchanges: list[Exchange]) -> Log:
     return open_log(
         exchanges=folder / "exchanges.parquet",
         accounts=folder / "accounts.parquet",
-        until=START + timedelta(days=DAYS + 1),
+        until=max(row.started_at for row in exchanges) + timedelta(days=1),
     )
 
 

@@ -170,7 +170,8 @@ def _activity(connection: Any, campaign: dict[str, Any]) -> tuple[str, tuple[Act
 def _shares(counts: list[tuple[int, float]]) -> tuple[float, ...]:
     by_hour = dict(counts)
     total = sum(by_hour.values())
-    return tuple(by_hour.get(hour, 0) / total if total else 0.0 for hour in range(24))
+    # Rounded: the engine adds in any order, and the same log must give the same page.
+    return tuple(round(by_hour.get(hour, 0) / total, 6) if total else 0.0 for hour in range(24))
 
 
 def _links(connection: Any, campaign_id: str) -> tuple[MemberLink, ...]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from stillwatch.dossier.case import Activity, Case
 from stillwatch.dossier.svg import WIDTH, Frame, element, nice_ticks, picture, text
-from stillwatch.dossier.words import CLAUSES, amount, compact, day, figure, percent
+from stillwatch.dossier.words import CLAUSES, amount, compact, day, figure, percent, power_of_ten
 
 __all__ = ["draw_accounts", "draw_evidence", "draw_exchanges", "draw_hours", "hours_in_words"]
 
@@ -81,7 +81,7 @@ def _step(start: datetime, unit: str) -> str:
 def _dates(activity: Sequence[Activity], unit: str) -> list[tuple[float, str]]:
     if not activity:
         return []
-    places = sorted({round(i * (len(activity) - 1) / 4) for i in range(5)})
+    places = range(0, len(activity), math.ceil(len(activity) / 5))
     if unit == "hour":
         return [(i + 0.5, f"{activity[i].start:%d %b %H:00}".lstrip("0")) for i in places[::2]]
     return [(i + 0.5, f"{activity[i].start:%d %b}".lstrip("0")) for i in places]
@@ -159,7 +159,7 @@ def draw_evidence(case: Case) -> Markup:
         x = left + width * decade
         anchor = "start" if decade == 0 else "end" if decade == decades else "middle"
         parts.append(element("line", class_="grid", x1=x, x2=x, y1=top, y2=bottom))
-        parts.append(text(compact(10.0**decade), x, bottom + 16, kind="tick", anchor=anchor))
+        parts.append(text(power_of_ten(decade), x, bottom + 16, kind="tick", anchor=anchor))
     for i, (name, value) in enumerate(values.items()):
         y = top + row * i + 22
         full, reached = width * _decade(greatest[name]), width * _decade(value)
@@ -168,10 +168,8 @@ def draw_evidence(case: Case) -> Markup:
             element("rect", class_="possible", x=left, y=y, width=max(full, 1.0), height=14),
             element("rect", class_="bar", x=left, y=y, width=max(reached, 1.0), height=14),
         ]
-    parts.append(
-        text("e-value (each line ten times the last)", WIDTH / 2, bottom + 34, kind="tick",
-             anchor="middle")
-    )  # fmt: skip
+    axis = f"e-value; each line {10**step:,} times the last"
+    parts.append(text(axis, WIDTH / 2, bottom + 34, kind="tick", anchor="middle"))
     return picture(
         "evidence",
         title="Strength of the evidence for each of the three claims",

@@ -37,11 +37,8 @@ def csv_cell(text: str) -> str:
     injection). Quoting of commas and quotation marks is left to the csv module.
     """
     shown = visible(text)
-    return f"'{shown}" if shown.lstrip(" '\"\u00a0")[:1] in _starts(shown) else shown
-
-
-def _starts(shown: str) -> str:
-    return _FORMULA_STARTS if shown.strip() else ""
+    first = shown.lstrip(" '\"\u00a0")[:1]
+    return f"'{shown}" if first and first in _FORMULA_STARTS else shown
 
 
 def _escape(character: str) -> str:

@@ -141,15 +141,12 @@ def _roles(case: Case) -> list[dict[str, Any]]:
 
 
 def _roles_in_words(case: Case) -> str:
-    parts = [
-        f"{words.amount(role['accounts'], 'account')} {_SERVES[role['name']]}"
-        for role in _roles(case)
-    ]
-    return f"{words.joined(parts)}." if parts else ""
+    parts = [f"{role['accounts']:,} {_SERVES[role['name']]}" for role in _roles(case)]
+    return f"Of {words.amount(len(case.members), 'account')}: {'; '.join(parts)}."
 
 
 _SERVES = {
     "operator": "in the role of operator",
-    "mixed": "with unrelated customers of its own (mixed)",
-    "compromised": "whose owner is taken to be honest and whose credential was used (compromised)",
+    "mixed": "mixed, serving unrelated customers as well",
+    "compromised": "compromised, that is, honest but used through a stolen credential",
 }

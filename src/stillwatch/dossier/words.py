@@ -21,6 +21,7 @@ __all__ = [
     "moment",
     "odds",
     "percent",
+    "power_of_ten",
     "rate_in_words",
     "strength",
 ]
@@ -105,13 +106,20 @@ def figure(value: float) -> str:
         exponent = math.floor(math.log10(abs(value)))
         mantissa = value / 10.0**exponent
         head = f"{mantissa:.1f}".removesuffix(".0")
-        return f"{head} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+        return f"{head}\u00a0×\u00a010{str(exponent).translate(_SUPERSCRIPTS)}"
     if abs(value) >= 1000:
         return f"{float(f'{value:.3g}'):,.0f}"
     return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"
 
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def power_of_ten(exponent: int) -> str:
+    """A power of ten for an axis: 1, 10, 100, 1,000, then 10⁴ and so on."""
+    if exponent <= 3:
+        return f"{10**exponent:,}"
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def compact(value: float) -> str:
@@ -130,10 +138,10 @@ def amount(count: int, noun: str, plural: str = "") -> str:
 def percent(share: float) -> str:
     """A share as a percentage that never rounds something to nothing or to all."""
     if 0 < share < 0.01:
-        return "under 1 %"
+        return "under 1\u00a0%"
     if 0.99 < share < 1:
-        return "over 99 %"
-    return f"{100 * share:.0f} %"
+        return "over 99\u00a0%"
+    return f"{100 * share:.0f}\u00a0%"
 
 
 def e_value_in_words(e_value: float, null: str) -> str:
@@ -169,7 +177,7 @@ def odds(log_lr: float) -> str:
     """A log-likelihood ratio in nats as "× 150"."""
     if log_lr > 700:
         return "beyond measure"
-    return f"× {figure(math.exp(log_lr))}"
+    return f"×\u00a0{figure(math.exp(log_lr))}"
 
 
 def _expected(rate: float) -> str:

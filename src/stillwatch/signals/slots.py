@@ -85,8 +85,9 @@ def recover_template(
     """Find the wrappers from which up to some hundred prompts of one campaign were made.
 
     Prompts are grouped by the wording they share with others (average linkage on the Jaccard
-    distance of shared token shingles); in each group the longest run of tokens that nearly all
-    share becomes a fixed part, and the stretches before and after it are searched in turn.
+    distance of shared token shingles); in each group the opening and the ending that nearly all
+    share are fixed parts, then the longest run of tokens between them, and the stretches before
+    and after it are searched in turn.
     Assumes that wrappers are longer than chance agreement; reworded prompts form no family.
 
     Args:
@@ -152,13 +153,30 @@ def _common_parts(prompts: Sequence[Sequence[str]]) -> tuple[str, ...]:
         segments[number] = np.array(ids, dtype=np.int32)
     quorum = max(2, int(np.ceil(_QUORUM * len(sample))))
     words = list(vocabulary)
-    runs = _split(segments, quorum, words, at_start=True, at_end=True)
-    return tuple("".join(words[i] for i in run) for run in runs)
+    opening, segments = _peel_opening(segments, quorum)
+    backwards, reversed_ = _peel_opening({n: s[::-1] for n, s in segments.items()}, quorum)
+    middle = _split({n: s[::-1] for n, s in reversed_.items()}, quorum, words)
+    runs = [opening, *middle, backwards[::-1]]
+    return tuple("".join(words[i] for i in run) for run in runs if run)
 
 
-def _split(
-    segments: dict[int, _Ids], quorum: int, words: list[str], *, at_start: bool, at_end: bool
-) -> list[list[int]]:
+def _peel_opening(segments: dict[int, _Ids], quorum: int) -> tuple[list[int], dict[int, _Ids]]:
+    """The tokens with which nearly all segments begin, and what remains of those that do.
+
+    An opening is a fixed part however short: place is evidence, as length is.
+    """
+    opening: list[int] = []
+    while True:
+        at = len(opening)
+        following = Counter(int(s[at]) for s in segments.values() if len(s) > at and s[at] >= 0)
+        token, count = min(following.items(), key=lambda f: (-f[1], f[0]), default=(0, 0))
+        if count < quorum:
+            return opening, {n: s[at:] for n, s in segments.items()}
+        segments = {n: s for n, s in segments.items() if len(s) > at and s[at] == token}
+        opening.append(token)
+
+
+def _split(segments: dict[int, _Ids], quorum: int, words: list[str]) -> list[list[int]]:
     """The longest common run of the segments, with those before and after it, in order."""
     found = _longest_common_run(list(segments.values()), quorum)
     if found is None:
@@ -170,15 +188,9 @@ def _split(
             before[prompt] = segment[:position]
             after[prompt] = segment[position + len(found) :]
     run = [int(i) for i in found]
-    begins = at_start and not any(len(s) for s in before.values())
-    ends = at_end and not any(len(s) for s in after.values())
-    if not (begins or ends or _beyond_chance([words[i] for i in run], segments)):
+    if not _beyond_chance([words[i] for i in run], segments):
         return []
-    return [
-        *_split(before, quorum, words, at_start=at_start, at_end=False),
-        run,
-        *_split(after, quorum, words, at_start=False, at_end=at_end),
-    ]
+    return [*_split(before, quorum, words), run, *_split(after, quorum, words)]
 
 
 def _beyond_chance(run: Sequence[str], segments: dict[int, _Ids]) -> bool:

@@ -1,0 +1,125 @@
+"""`stillwatch explain` says why, why not, or what was meant."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from dossier_builders import CAMPAIGN, build_findings, campaign_exchanges
+
+from stillwatch.cli.explain import command
+from stillwatch.records import Findings, write_findings
+
+
+@pytest.fixture
+def found(tmp_path):
+    write_findings(build_findings(campaign_exchanges(24, 3)), tmp_path)
+    return tmp_path
+
+
+def _run(folder, wanted, *options):
+    return CliRunner().invoke(command, [wanted, "--findings", str(folder), *options])
+
+
+def test_a_campaign_is_explained_by_its_three_claims(found):
+    """Each claim has a sentence, its figure and what is usual."""
+    result = _run(found, CAMPAIGN, "--json")
+
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert (answer["id"], answer["kind"]) == (CAMPAIGN, "campaign")
+    assert [r["signal"] for r in answer["reasons"]] == ["acts_as_one", "undeclared", "collects"]
+    assert answer["reasons"][0]["observed"] == "3 repeats in 4,800 items"
+    assert answer["accounts_by_role"] == {"operator": 21, "mixed": 2, "compromised": 1}
+
+
+def test_a_member_is_explained_by_its_own_reasons(found):
+    """The account's campaign, role and reasons, in words."""
+    result = _run(found, "acct-0003")
+
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert f"Account acct-0003 serves {CAMPAIGN} as operator" in result.stderr
+    assert "It sends the campaign's private template." in result.stderr
+    assert "usual: under 0.01 % of other accounts' prompts" in result.stderr
+
+
+def test_json_of_a_member_names_its_campaigns(found):
+    """A program finds the campaigns, their role and share, beside the reasons."""
+    answer = json.loads(_run(found, "acct-0003", "--json").stdout)
+
+    (campaign,) = answer["campaigns"]
+    assert (campaign["campaign_id"], campaign["role"]) == (CAMPAIGN, "operator")
+    assert {r["signal"] for r in answer["reasons"]} >= {"template", "payment_token"}
+    assert answer["tested"][0]["group_id"] == "g-01"
+
+
+def test_an_account_that_was_weighed_and_cleared_learns_why(found):
+    """Its group, the honest explanation and the reason it was not reported."""
+    result = _run(found, "person-0002", "--json")
+
+    (reason,) = json.loads(result.stdout)["reasons"]
+    assert result.exit_code == 0
+    assert "Its members repeat the same items, so no queue divides them." in reason["text"]
+    assert reason["baseline"] == "A class that works through one exercise sheet."
+    assert "is in no campaign" in result.stderr
+
+
+def test_an_account_that_nothing_links_is_told_so(found):
+    """No evidence is an answer, not an error."""
+    result = _run(found, "person-0999", "--json")
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["reasons"] == []
+    assert "Nothing links account person-0999" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"), [("c-7f3a91", CAMPAIGN), ("C-7f3a19", CAMPAIGN), ("act-0003", "acct-0003")]
+)
+def test_a_slip_of_the_pen_gets_the_id_that_was_meant(found, slip, meant):
+    """Unknown ids end with exit status 2 and a suggestion, and no traceback."""
+    result = _run(found, slip)
+
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.stderr
+
+
+def test_the_neighbour_of_a_member_by_number_is_not_taken_for_a_slip(found):
+    """acct-0099 is another customer, not a misspelt acct-0009."""
+    result = _run(found, "acct-0099")
+
+    assert result.exit_code == 0
+    assert "Nothing links account acct-0099" in result.stderr
+
+
+def test_a_folder_without_findings_is_named_with_a_remedy(tmp_path):
+    """The message says what is missing and how to make it."""
+    result = _run(tmp_path, CAMPAIGN)
+
+    assert result.exit_code == 2
+    assert "there are no findings here" in result.stderr
+    assert "stillwatch scan" in result.stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--findings", "a", "--lake", "b"]])
+def test_exactly_one_place_must_be_given(options):
+    """Neither and both are unusable arguments."""
+    result = CliRunner().invoke(command, [CAMPAIGN, *options])
+
+    assert result.exit_code == 2
+    assert "Error." in result.stderr
+
+
+def test_hostile_text_cannot_steer_the_terminal(tmp_path):
+    """Escape sequences and rich markup in findings are printed as text."""
+    hostile = "\x1b[2J[bold red]owned[/]\u202e"
+    findings: Findings = build_findings(campaign_exchanges(3, 3), summary=hostile)
+    write_findings(findings, tmp_path)
+
+    result = _run(tmp_path, CAMPAIGN)
+
+    assert r"\x1b[2J[bold red]owned[/]\u202e" in result.stderr
+    assert "\x1b" not in result.stderr
+    assert "\u202e" not in result.stderr
