@@ -11,6 +11,7 @@ becomes of the answer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = ["ActsAsOne", "Reference", "acts_as_one", "build_reference", "describe
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+Binning = Callable[[FloatArray], IntArray]
 
 POOL = 24  # accounts compared with each other in the reference, as in a group of middling size
 LARGEST_POOL = 48  # members of a group that are looked at
@@ -56,6 +58,7 @@ class Reference:
 class ActsAsOne:
     """Clause 1 for one group: logs of e-values, and the scores behind them.
 
+    The scores are those of the `sampled` members, in that order.
     `log_e` is the log of the mean of the two e-values: they are not independent, so they may be
     averaged and never multiplied.
     """
@@ -66,6 +69,7 @@ class ActsAsOne:
     log_e_synchrony: float
     division_scores: FloatArray
     synchrony_scores: FloatArray
+    sampled: IntArray
 
 
 def build_reference(
@@ -136,10 +140,13 @@ def acts_as_one(traffic: Traffic, group: Group, reference: Reference) -> ActsAsO
         log_e_synchrony=log_synchrony,
         division_scores=divided,
         synchrony_scores=together,
+        sampled=chosen,
     )
 
 
-def _martingale(counts, scores, bins_of, bets):  # type: ignore[no-untyped-def]
+def _martingale(
+    counts: IntArray, scores: FloatArray, bins_of: Binning, bets: FloatArray
+) -> tuple[float, float]:
     known = scores[~np.isnan(scores)]
     return (
         conformal_martingale(counts, bins_of(known), bets),
@@ -167,6 +174,6 @@ def _score_pools(
     return divided, together
 
 
-def _histogram(bins_of, scores: FloatArray, bins: int) -> IntArray:  # type: ignore[no-untyped-def]
+def _histogram(bins_of: Binning, scores: FloatArray, bins: int) -> IntArray:
     known = scores[~np.isnan(scores)]
     return np.bincount(bins_of(known), minlength=bins)

@@ -115,7 +115,7 @@ def read_declarations(log: Log, account_names: npt.NDArray[np.str_]) -> Declarat
     """Read the accounts table beside the traffic's accounts; accounts without a row say nothing."""
     import pyarrow as pa
 
-    table: pa.Table = log.connection.execute(load_query("account_facts")).to_arrow_table()
+    table: pa.Table = log.connection.sql(load_query("account_facts")).to_arrow_table()
     ids = np.asarray(table["account_id"].to_pylist(), dtype=np.str_)
     position = np.full(len(account_names), -1)
     if len(ids) and len(account_names):

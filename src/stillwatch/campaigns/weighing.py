@@ -28,7 +28,7 @@ from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments, mine_fragments
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Weighed", "WeighedGroup", "decide", "weigh"]
+__all__ = ["Decision", "Weighed", "WeighedGroup", "decide", "smallest_rates", "weigh"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -69,6 +69,7 @@ class Decision:
         reached: Groups that passed clauses 1 and 2.
         above: Reference owners at or above the threshold of clause 3.
         owners: Number of reference owners.
+        bound: Log of the e-value that clauses 1 and 2 must each reach.
     """
 
     reported: npt.NDArray[np.bool_]
@@ -76,6 +77,7 @@ class Decision:
     reached: npt.NDArray[np.bool_]
     above: int
     owners: int
+    bound: float
 
 
 def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed:
@@ -123,7 +125,9 @@ def decide(weighed: Weighed, rate: float) -> Decision:
     selection = select_by_reference(scores[reached], weighed.reference_scores, second)
     e_collects[reached] = selection.e_values
     reported[reached] = e_bh(selection.e_values, second)
-    return Decision(reported, e_collects, reached, selection.above, selection.reference)
+    return Decision(
+        reported, e_collects, reached, selection.above, selection.reference, float(bound)
+    )
 
 
 def _scores(figures: list[FloatArray], reference: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -138,3 +142,14 @@ def _scores(figures: list[FloatArray], reference: FloatArray) -> tuple[FloatArra
 
 def _first_start(traffic: Traffic, group: Group) -> int:
     return int(traffic.started[group.rows[0]])
+
+
+def smallest_rates(weighed: Weighed, indices: list[int]) -> dict[int, float]:
+    """For each group, the smallest rate (on a fine grid) at which it would still be reported."""
+    smallest = dict.fromkeys(indices, 1.0)
+    for rate in np.geomspace(1.0, 1e-6, 241):
+        reported = decide(weighed, float(rate)).reported
+        for index in indices:
+            if reported[index]:
+                smallest[index] = float(rate)
+    return smallest

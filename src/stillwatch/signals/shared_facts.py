@@ -72,7 +72,7 @@ class Facts:
 
 def read_shared_facts(log: Log, account_names: npt.NDArray[np.str_]) -> Facts:
     """All facts that two accounts or more share, of accounts that have exchanges."""
-    result: pa.Table = log.connection.execute(load_query("shared_facts")).to_arrow_table()
+    result: pa.Table = log.connection.sql(load_query("shared_facts")).to_arrow_table()
     names = np.asarray(result["account_id"].to_pylist(), dtype=np.str_)
     position = np.searchsorted(account_names, names) if len(account_names) else np.zeros(0, int)
     position = np.minimum(position, max(len(account_names) - 1, 0))

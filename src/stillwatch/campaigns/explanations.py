@@ -1,0 +1,265 @@
+"""The words of a finding, each with its figure: the dossier, the terminal and the JSON print these.
+
+No other module writes prose about a finding.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.campaigns.roles import MemberTraffic
+from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
+from stillwatch.records import Reason
+from stillwatch.signals import division, synchrony
+from stillwatch.signals.collection import FIGURES
+
+__all__ = [
+    "assumptions",
+    "clause_words",
+    "disproofs",
+    "honest_explanation",
+    "in_words",
+    "member_reasons",
+    "summary",
+    "why_not_reported",
+]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def in_words(e_value: float) -> str:
+    """How strong evidence is, in the steps of Jeffreys (1961) as Vovk and Wang (2021) read them."""
+    steps = [(1e6, "overwhelming"), (100, "decisive"), (32, "very strong"), (10, "strong")]
+    for least, word in steps:
+        if e_value >= least:
+            return word
+    return "weak" if e_value > 1 else "no"
+
+
+def summary(
+    *, accounts: int, exchanges: int, tokens: int, targets: list[str], days: int, q: float, e: float
+) -> str:
+    """One paragraph of plain words."""
+    wanted = " and ".join(t.replace("_", " ") for t in targets[:2]) or "unclear content"
+    return (
+        f"{accounts} accounts that do not declare themselves together worked through one list as "
+        f"one worker: {exchanges:,} exchanges over {days} day{'s' if days != 1 else ''}, about "
+        f"{tokens:,} output tokens, asking mainly for {wanted}. The evidence is {in_words(e)} "
+        f"(e-value {e:,.0f}, the least of three clauses); it would still be reported at a false "
+        f"discovery rate of {q:.2g}. Who is behind it is unknown."
+    )
+
+
+def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, dict[str, object]]:
+    """The three clauses of one group: sentence, observed, usual, e-value and its largest."""
+    group = weighed.groups[index]
+    acts, together = group.acts, group.togetherness
+    usual_division = _typical(weighed.reference.division_counts, division.BINS)
+    return {
+        "acts_as_one": {
+            "text": "Members' prompts could be dealt out anew without anyone noticing, and their "
+            "activity rises and falls together, more than among accounts linked to nobody.",
+            "observed": f"items kept to oneself: median {_median(acts.division_scores)} standard "
+            f"deviations; common clock: median {_median(acts.synchrony_scores)}",
+            "usual": f"accounts linked to nobody: {usual_division}; common clock near 0",
+            "e_value": _exp(acts.log_e),
+            "max": _exp(acts.largest),
+        },
+        "undeclared": {
+            "text": "The accounts do not declare a common owner.",
+            "observed": f"{together.inside} of {len(group.group.accounts)} in one declared "
+            "organisation",
+            "usual": "four fifths or more where accounts are openly together",
+            "e_value": _exp(together.log_e),
+            "max": _exp(together.largest),
+        },
+        "collects": {
+            "text": "What is asked, and that nobody uses the answers in place, looks like material "
+            "for training, more than the work of the owners of this log.",
+            "observed": _figures(group.figures),
+            "usual": f"{int((weighed.reference_scores >= group.score).sum())} of "
+            f"{decision.owners} owners look as much like it",
+            "e_value": float(decision.e_collects[index]),
+            "max": float(decision.owners + 1),
+        },
+    }
+
+
+def honest_explanation(weighed: Weighed, group: WeighedGroup) -> str:
+    """The strongest honest reading of this group, with the figures that speak for or against it."""
+    if group.togetherness.openly:
+        return (
+            f"One declared organisation: {group.togetherness.inside} of "
+            f"{len(group.group.accounts)} accounts belong to it."
+        )
+    above = int((weighed.reference_scores >= group.score).sum())
+    independent = float(np.nanmean(group.acts.division_scores > 2.0)) if _any(group) else 1.0
+    if group.acts.log_e < np.log(20):
+        return (
+            "Independent users of a wording that became known (a public or viral prompt, an app, a "
+            f"course): {independent:.0%} of them keep to subjects of their own."
+        )
+    return (
+        "One owner's own work spread over several accounts (a vendor, a back-fill, an agency): "
+        f"{above} of {len(weighed.reference_scores)} owners of this log look as much like "
+        "collection as this group."
+    )
+
+
+def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: float) -> str | None:
+    """Which clause failed, or None if the group was reported."""
+    if decision.reported[index]:
+        return None
+    group = weighed.groups[index]
+    if group.togetherness.openly:
+        return "It is inside one declared organisation: for a person to look at."
+    if group.acts.log_e < decision.bound:
+        return (
+            f"Not shown to act as one: e-value {_exp(group.acts.log_e):,.3g}, "
+            f"{np.exp(decision.bound):,.0f} needed with {len(weighed.groups)} groups raised."
+        )
+    if group.togetherness.log_e < decision.bound:
+        return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
+    above = int((weighed.reference_scores >= group.score).sum())
+    return (
+        f"Not shown to collect: {above} of {decision.owners} owners of this log look as much like "
+        f"collection; too many for a false discovery rate of {rate:g}."
+    )
+
+
+def member_reasons(
+    weighed: Weighed,
+    group: WeighedGroup,
+    member: MemberTraffic,
+    account: int,
+    facts: list[tuple[str, int, int]],
+    evidence: list[str],
+) -> list[Reason]:
+    """Why this account belongs: its wording, its facts, its part in the list, its clock.
+
+    Args:
+        facts: (kind, holders in the group, holders in the log), rarest first.
+        evidence: Ids of exchanges that show it.
+    """
+    size = len(group.group.accounts)
+    reasons = []
+    if group.group.by_wording:
+        users = weighed.fragments.accounts[group.group.fragments]
+        reasons.append(
+            Reason(
+                signal="templates",
+                text=f"{member.serving} of its {member.exchanges} exchanges carry wording that "
+                f"this group of {size} accounts shares.",
+                observed=f"{member.share:.0%} of its exchanges",
+                baseline=f"at most {max(int(users.max(initial=0)) - size, 0)} other accounts of "
+                f"{int((np.bincount(weighed.traffic.accounts) > 0).sum())} use any of it",
+                evidence=evidence,
+            )
+        )
+    for kind, inside, everywhere in facts[:3]:
+        reasons.append(
+            Reason(
+                signal="shared_facts",
+                text=f"It shares its {kind.replace('_', ' ')} with {inside - 1} other members.",
+                observed=f"{inside} members",
+                baseline=f"{everywhere} accounts of the log have it",
+                evidence=evidence[:1],
+            )
+        )
+    reasons += _scores(weighed, group, account, evidence)
+    return reasons
+
+
+def _scores(
+    weighed: Weighed, group: WeighedGroup, account: int, evidence: list[str]
+) -> list[Reason]:
+    place = np.flatnonzero(group.acts.sampled == account)
+    if len(place) == 0:
+        return []
+    divided = group.acts.division_scores[place[0]]
+    together = group.acts.synchrony_scores[place[0]]
+    reasons = []
+    if not np.isnan(divided) and divided < 2.0:
+        reasons.append(
+            Reason(
+                signal="division",
+                text="Its items are as like the other members' items as like its own: it keeps to "
+                "no subject of its own.",
+                observed=f"{divided:.1f} standard deviations",
+                baseline=_typical(weighed.reference.division_counts, division.BINS),
+                evidence=evidence,
+            )
+        )
+    if not np.isnan(together) and together >= 2.0:
+        reasons.append(
+            Reason(
+                signal="synchrony",
+                text="It is busy and idle when the other members are, beyond its hours of day.",
+                observed=f"{together:.1f} standard deviations",
+                baseline=_typical(weighed.reference.synchrony_counts, synchrony.BINS),
+                evidence=evidence[:1],
+            )
+        )
+    return reasons
+
+
+def disproofs(group: WeighedGroup) -> list[str]:
+    """What would show the finding to be wrong."""
+    found = [
+        "An owner of all the accounts who declares them, with a contract or a verified domain.",
+        "The template found in public before the campaign's first exchange, with unrelated users.",
+        "A customer of any member account who shows where the answers went, and it is a product.",
+    ]
+    if group.togetherness.inside:
+        found.insert(0, "The rest of the accounts turning out to belong to the same organisation.")
+    return found
+
+
+def assumptions(rate: float, owners: int, groups: int) -> list[str]:
+    """What the printed error rate rests on."""
+    return [
+        f"The false discovery rate is {rate:g}: on average at most that part of the reported "
+        f"campaigns are honest groups, over {groups} groups raised.",
+        "Clause 1 assumes that, in an honest group, members are exchangeable with the accounts "
+        "that are linked to nobody: each has subjects and hours of its own.",
+        "Clause 2 takes the provider's record of organisations as it stands.",
+        f"Clause 3 assumes that an honest group's work is exchangeable with that of the {owners} "
+        "owners of this log (unlinked accounts and declared organisations). Hostile accounts "
+        "among them can hide a campaign, not make one.",
+        "Country and language are never evidence.",
+    ]
+
+
+def _any(group: WeighedGroup) -> bool:
+    return bool((~np.isnan(group.acts.division_scores)).any())
+
+
+def _figures(figures: FloatArray) -> str:
+    return "; ".join(
+        f"{name.replace('_', ' ')} {value:.2f}"
+        for name, value in zip(FIGURES, figures, strict=True)
+        if not np.isnan(value)
+    )
+
+
+def _median(scores: FloatArray) -> str:
+    known = scores[~np.isnan(scores)]
+    return f"{np.median(known):.1f}" if len(known) else "unknown"
+
+
+def _typical(counts: IntArray, bins: FloatArray) -> str:
+    """Where the middle half of the reference lies, to the bin."""
+    if counts.sum() == 0:
+        return "no reference"
+    cumulated = np.cumsum(counts) / counts.sum()
+    low, high = int(np.searchsorted(cumulated, 0.25)), int(np.searchsorted(cumulated, 0.75))
+    lower, upper = bins[low], bins[high + 1]
+    if np.isinf(upper):
+        return f"three quarters above {lower:g}" if not np.isinf(lower) else "anything"
+    return f"middle half between {max(lower, -5):g} and {upper:g}"
+
+
+def _exp(logarithm: float) -> float:
+    return float(np.exp(min(logarithm, 690.0)))

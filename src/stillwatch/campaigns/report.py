@@ -1,0 +1,316 @@
+"""From decided groups to the tables of findings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stillwatch.campaigns import explanations
+from stillwatch.campaigns.reading import Evidence
+from stillwatch.campaigns.roles import MemberTraffic, role_of
+from stillwatch.campaigns.timeline import FirstFlags
+from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
+from stillwatch.lake.log import Log
+from stillwatch.lake.purpose import PURPOSES
+from stillwatch.lake.queries import load_query
+from stillwatch.linking.links import links_within
+from stillwatch.records import (
+    ATTRIBUTED_EXCHANGES,
+    CAMPAIGNS,
+    LINKS,
+    MEMBERS,
+    TESTED,
+    Campaign,
+    CampaignStatus,
+    Findings,
+    Link,
+    Member,
+    TestedGroup,
+)
+from stillwatch.signals.collection import sought_targets
+
+__all__ = ["build_findings"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+ENDED_AFTER = timedelta(days=7)
+EXAMPLES = 3
+SHARE_NAMED = 0.05  # targets below this share of the exchanges are not named
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One reported group on its way into the tables."""
+
+    campaign_id: str
+    index: int
+    weighed: WeighedGroup
+    targets: IntArray
+    exchange_e: FloatArray
+
+
+def build_findings(
+    evidence: Evidence,
+    weighed: Weighed,
+    decision: Decision,
+    log: Log,
+    flags: FirstFlags,
+    *,
+    rate: float,
+    as_of: datetime,
+    notes: Mapping[str, Any],
+) -> Findings:
+    """Assemble the five tables of a scan."""
+    cases = [
+        _case(weighed, index, group)
+        for index, group in enumerate(weighed.groups)
+        if decision.reported[index]
+    ]
+    members = _member_traffic(log, weighed, cases)
+    rates = smallest_rates(weighed, [case.index for case in cases])
+    active = int((np.bincount(weighed.traffic.accounts) > 0).sum())
+    campaigns, member_rows, links = [], [], list[Link]()
+    for case in cases:
+        own = members.get(case.campaign_id, [])
+        campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of))
+        member_rows += _members(case, own, evidence, weighed, flags)
+        links += links_within(
+            case.weighed.group,
+            evidence.facts,
+            weighed.fragments,
+            active,
+            weighed.traffic.account_names,
+        )
+    clauses = {c.campaign_id: explanations.clause_words(weighed, decision, c.index) for c in cases}
+    return Findings(
+        campaigns=CAMPAIGNS.table(campaigns),
+        members=MEMBERS.table(member_rows),
+        exchanges=_attributed(weighed, cases),
+        tested=TESTED.table(_tested(weighed, decision, cases, rate)),
+        links=LINKS.table(links),
+        notes={
+            **notes,
+            "assumptions": explanations.assumptions(rate, decision.owners, len(weighed.groups)),
+            "clauses": clauses,
+            "disprove": {c.campaign_id: explanations.disproofs(c.weighed) for c in cases},
+        },
+    )
+
+
+def stable_id(prefix: str, text: str) -> str:
+    """A short name that the same evidence always gets."""
+    return f"{prefix}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
+
+
+def _first_exchange(weighed: Weighed, group: WeighedGroup) -> str:
+    return str(weighed.traffic.exchange_ids[int(group.group.rows[0])].as_py())
+
+
+def _case(weighed: Weighed, index: int, group: WeighedGroup) -> _Case:
+    """Name the campaign after its first exchange: it keeps its name as it grows."""
+    rows = group.group.rows
+    targets = sought_targets(weighed.traffic.cue_hits[rows])
+    known = targets[targets >= 0]
+    if len(known):
+        # A prompt too short to tell is wanted for what most of its template is wanted for.
+        targets = np.where(targets < 0, np.bincount(known).argmax(), targets)
+    return _Case(
+        campaign_id=stable_id("C", _first_exchange(weighed, group)),
+        index=index,
+        weighed=group,
+        targets=targets,
+        exchange_e=_exchange_evidence(weighed, group),
+    )
+
+
+def _exchange_evidence(weighed: Weighed, group: WeighedGroup) -> FloatArray:
+    """For each own exchange: (M + 1) / (k + 1), with k of the M exchanges of others alike.
+
+    A conformal e-value against "an exchange of somebody else": alike means that it carries a
+    fragment of the group that is as rare outside.
+    """
+    traffic, fragments, own = weighed.traffic, weighed.fragments, group.group
+    others = len(traffic) - int(np.isin(traffic.accounts, own.accounts).sum())
+    if not own.by_wording:
+        return np.full(len(own.rows), 1.0)
+    inside = np.isin(traffic.accounts[fragments.use_rows], own.accounts)
+    outside_uses = np.bincount(fragments.use_fragments[~inside], minlength=fragments.count)
+    mine = np.isin(fragments.use_fragments, own.fragments) & inside
+    rarest = np.full(len(traffic), np.iinfo(np.int64).max)
+    np.minimum.at(rarest, fragments.use_rows[mine], outside_uses[fragments.use_fragments[mine]])
+    return np.asarray((others + 1.0) / (rarest[own.rows] + 1.0))
+
+
+def _member_traffic(
+    log: Log, weighed: Weighed, cases: list[_Case]
+) -> dict[str, list[MemberTraffic]]:
+    if not cases:
+        return {}
+    log.connection.register("attributed", _attributed(weighed, cases))
+    rows = log.connection.execute(load_query("member_traffic")).fetchall()
+    log.connection.unregister("attributed")
+    found: dict[str, list[MemberTraffic]] = {}
+    for row in rows:
+        member = MemberTraffic(*row)
+        found.setdefault(member.campaign_id, []).append(member)
+    return found
+
+
+def _attributed(weighed: Weighed, cases: list[_Case]) -> pa.Table:
+    tables = []
+    for case in cases:
+        rows = case.weighed.group.rows
+        names = np.array([*PURPOSES, None], dtype=object)[case.targets]
+        tables.append(
+            pa.table(
+                {
+                    "campaign_id": pa.array([case.campaign_id] * len(rows)),
+                    "exchange_id": weighed.traffic.exchange_ids.take(pa.array(rows)).cast(
+                        pa.string()
+                    ),
+                    "account_id": pa.array(
+                        weighed.traffic.account_names[weighed.traffic.accounts[rows]].tolist(),
+                        pa.string(),
+                    ),
+                    "target": pa.array(names.tolist(), pa.string()),
+                    "e_value": case.exchange_e,
+                },
+                schema=ATTRIBUTED_EXCHANGES.arrow,
+            )
+        )
+    return pa.concat_tables(tables) if tables else ATTRIBUTED_EXCHANGES.empty()
+
+
+def _campaign(
+    case: _Case,
+    members: list[MemberTraffic],
+    weighed: Weighed,
+    decision: Decision,
+    rate: float,
+    as_of: datetime,
+) -> Campaign:
+    traffic, rows = weighed.traffic, case.weighed.group.rows
+    first, last = _moment(int(traffic.started[rows[0]])), _moment(int(traffic.started[rows[-1]]))
+    shares = np.bincount(case.targets[case.targets >= 0], minlength=len(PURPOSES)) / len(rows)
+    order = np.argsort(-shares, kind="stable")
+    targets = [PURPOSES[i] for i in order if shares[i] >= SHARE_NAMED]
+    acts = float(np.exp(min(case.weighed.acts.log_e, 690)))
+    undeclared = float(np.exp(case.weighed.togetherness.log_e))
+    collects = float(decision.e_collects[case.index])
+    tokens = sum(m.serving_tokens for m in members)
+    e_value = min(acts, undeclared, collects)
+    return Campaign(
+        campaign_id=case.campaign_id,
+        accounts=len(members),
+        exchanges=len(rows),
+        first_seen=first,
+        last_seen=last,
+        e_value=e_value,
+        e_acts_as_one=acts,
+        e_undeclared=undeclared,
+        e_collects=collects,
+        fdr_q=rate,
+        targets=targets,
+        templates=len(case.weighed.group.fragments),
+        actors=None,
+        estimated_tokens=tokens,
+        status=CampaignStatus.ENDED if last < as_of - ENDED_AFTER else CampaignStatus.ACTIVE,
+        summary=explanations.summary(
+            accounts=len(members),
+            exchanges=len(rows),
+            tokens=tokens,
+            targets=targets,
+            days=(last.date() - first.date()).days + 1,
+            q=rate,
+            e=e_value,
+        ),
+    )
+
+
+def _members(
+    case: _Case,
+    members: list[MemberTraffic],
+    evidence: Evidence,
+    weighed: Weighed,
+    flags: FirstFlags,
+) -> list[Member]:
+    traffic, group = weighed.traffic, case.weighed.group
+    rows_of = traffic.accounts[group.rows]
+    shared = _facts_of_members(evidence, group.accounts)
+    found = []
+    for member in members:
+        account = int(np.searchsorted(traffic.account_names, member.account_id))
+        own = group.rows[rows_of == account]
+        shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in own[:EXAMPLES]]
+        reasons = explanations.member_reasons(
+            weighed, case.weighed, member, account, shared.get(account, []), shown
+        )
+        found.append(
+            Member(
+                campaign_id=case.campaign_id,
+                account_id=member.account_id,
+                e_value=float(case.exchange_e[rows_of == account].max(initial=1.0)),
+                role=role_of(member),
+                share=member.share,
+                credential_ids=member.credentials,
+                first_flagged_at=_moment(flags.of(account)),
+                reasons=[r.as_dict() for r in reasons],
+            )
+        )
+    return found
+
+
+def _facts_of_members(
+    evidence: Evidence, accounts: IntArray
+) -> dict[int, list[tuple[str, int, int]]]:
+    """For each member: (kind, holders inside, holders in the log) of what it shares inside."""
+    facts = evidence.facts
+    size = int(facts.value.max(initial=-1)) + 1
+    everywhere = np.bincount(facts.value, minlength=size)
+    member = np.isin(facts.accounts, accounts)
+    inside = np.bincount(facts.value[member], minlength=size)
+    found: dict[int, dict[str, tuple[str, int, int]]] = {}
+    for i in np.flatnonzero(member & (inside[facts.value] > 1)):
+        kind = facts.kinds[int(facts.kind[i])]
+        value = facts.value[i]
+        entry = (kind, int(inside[value]), int(everywhere[value]))
+        best = found.setdefault(int(facts.accounts[i]), {})
+        if kind not in best or entry[2] < best[kind][2]:
+            best[kind] = entry
+    return {a: sorted(kinds.values(), key=lambda e: e[2]) for a, kinds in found.items()}
+
+
+def _tested(
+    weighed: Weighed, decision: Decision, cases: list[_Case], rate: float
+) -> list[TestedGroup]:
+    campaign_of = {case.index: case.campaign_id for case in cases}
+    names = weighed.traffic.account_names
+    return [
+        TestedGroup(
+            group_id=stable_id("G", _first_exchange(weighed, group)),
+            accounts=len(group.group.accounts),
+            e_acts_as_one=float(np.exp(min(group.acts.log_e, 690))),
+            e_undeclared=float(np.exp(group.togetherness.log_e)),
+            e_collects=float(decision.e_collects[index]),
+            e_acts_as_one_max=float(np.exp(min(group.acts.largest, 690))),
+            e_undeclared_max=float(np.exp(group.togetherness.largest)),
+            e_collects_max=float(decision.owners + 1),
+            honest_explanation=explanations.honest_explanation(weighed, group),
+            why_not_reported=explanations.why_not_reported(weighed, decision, index, rate),
+            campaign_id=campaign_of.get(index),
+            account_ids=[str(n) for n in names[group.group.accounts]],
+        )
+        for index, group in enumerate(weighed.groups)
+    ]
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=microseconds)

@@ -1,0 +1,107 @@
+"""The main job: a log in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from stillwatch.campaigns.reading import read_evidence
+from stillwatch.campaigns.report import build_findings
+from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
+from stillwatch.campaigns.weighing import decide, weigh
+from stillwatch.lake.log import Log
+from stillwatch.records import Findings
+from stillwatch.signals.traffic import microseconds
+
+__all__ = ["Progress", "ScanSettings", "missing_evidence", "scan"]
+
+Progress = Callable[[str, int, int], None]
+
+_EVIDENCE_OF: dict[str, str] = {
+    "input_text": "no prompt text: templates, division and what is collected cannot be seen",
+    "output_text": "no answers: whether they are new words cannot be seen",
+    "conversation_id": "no conversations: whether anybody follows up cannot be seen",
+    "client_net_token": "no client network: shared addresses and stolen keys cannot be seen",
+    "user_agent": "no client software: fingerprints of clients cannot be seen",
+    "tls_fingerprint": "no TLS fingerprints",
+    "credential_id": "no credentials: which key served a campaign cannot be said",
+    "reasoning_signatures_presented": "no reasoning signatures: replay cannot be seen",
+    "output_tokens": "no billed tokens: the harvest cannot be estimated",
+}
+_ACCOUNT_EVIDENCE: dict[str, str] = {
+    "payment_token": "no payment tokens: shared cards cannot be seen",
+    "organization_id": "no organisations: declared togetherness cannot be taken out",
+    "created_at": "no sign-up times",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ScanSettings:
+    """What a scan is asked for."""
+
+    rate: float = 0.01
+    with_timeline: bool = True
+
+
+def scan(
+    log: Log,
+    settings: ScanSettings,
+    *,
+    notes: dict[str, Any],
+    progress: Progress = lambda _step, _done, _all: None,
+) -> Findings:
+    """Find the campaigns of a log.
+
+    Args:
+        notes: Kept with the findings: the command, the version, the rate.
+        progress: Called with the step's name, how much is done, and of how much (0: unknown).
+    """
+    evidence = read_evidence(log, progress=lambda rows: progress("read", rows, 0))
+    progress("weigh", 0, 0)
+    weighed = weigh(evidence.traffic, evidence.facts, evidence.declarations)
+    decision = decide(weighed, settings.rate)
+    last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
+    moment = min(microseconds(log.as_of), last)
+    flags = replay_midnights(
+        evidence,
+        reported_accounts(weighed, settings.rate) if settings.with_timeline else np.zeros(0, int),
+        settings.rate,
+        moment,
+        progress=lambda done, of: progress("replay", done, of),
+    )
+    missing = missing_evidence(log)
+    needed = max(int(decision.reached.sum()), 1) / (settings.rate * 0.9)
+    if decision.owners + 1 < needed:
+        missing.append(
+            f"few owners: with {decision.owners} owners to compare with, one campaign alone cannot "
+            f"reach a false discovery rate of {settings.rate:g}; give a longer log or a higher --fdr"
+        )
+    return build_findings(
+        evidence,
+        weighed,
+        decision,
+        log,
+        flags,
+        rate=settings.rate,
+        as_of=datetime.fromtimestamp(moment / 1e6, tz=log.as_of.tzinfo),
+        notes={**notes, "missing_evidence": missing, "left_out": dict(log.left_out)},
+    )
+
+
+def missing_evidence(log: Log) -> list[str]:
+    """Which evidence the log could not give, in words."""
+    found = [text for name, text in _EVIDENCE_OF.items() if name in log.absent["exchanges"]]
+    if len(log.absent["accounts"]) and "account_id" in log.absent["accounts"]:
+        found.append("no accounts table: payments, devices and organisations cannot be seen")
+    else:
+        found += [t for n, t in _ACCOUNT_EVIDENCE.items() if n in log.absent["accounts"]]
+        if "organization_verified" in log.absent["accounts"]:
+            found.append(
+                "no verification of organisations: those of plan enterprise or partner were taken "
+                "as declared"
+            )
+    return found

@@ -1,0 +1,76 @@
+"""When what was known first sufficed: the scan replayed at every midnight of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.campaigns.reading import Evidence
+from stillwatch.campaigns.weighing import Weighed, decide, weigh
+
+__all__ = ["FirstFlags", "replay_midnights"]
+
+IntArray = npt.NDArray[np.int64]
+DAY = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class FirstFlags:
+    """For each reported account, the first midnight (UTC) at which it was reported.
+
+    Microseconds since 1970; the moment of the scan for those no midnight had flagged yet.
+    """
+
+    moment_of: dict[int, int]
+    scan: int
+
+    def of(self, account: int) -> int:
+        return self.moment_of.get(account, self.scan)
+
+
+def replay_midnights(
+    evidence: Evidence,
+    accounts: IntArray,
+    rate: float,
+    scan: int,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
+) -> FirstFlags:
+    """Repeat the whole scan with what was known at each midnight, and note who was reported.
+
+    Equal to `scan --until` at those moments by construction: it is the same code on the same
+    evidence. Stops as soon as all `accounts` have been flagged.
+
+    Args:
+        accounts: Accounts to look for.
+        scan: The moment of the scan itself.
+    """
+    started = evidence.traffic.started
+    flagged: dict[int, int] = {}
+    if len(started) == 0 or len(accounts) == 0:
+        return FirstFlags(flagged, scan)
+    wanted = {int(a) for a in accounts}
+    midnights = np.arange(started[0] // DAY + 1, started[-1] // DAY + 1) * DAY
+    for number, midnight in enumerate(midnights):
+        if wanted <= flagged.keys():
+            break
+        for account in reported_accounts(weigh_until(evidence, int(midnight)), rate):
+            flagged.setdefault(int(account), int(midnight))
+        progress(number + 1, len(midnights))
+    return FirstFlags(flagged, scan)
+
+
+def weigh_until(evidence: Evidence, moment: int) -> Weighed:
+    """Weigh what was known before a moment."""
+    known = evidence.until(moment)
+    return weigh(known.traffic, known.facts, known.declarations)
+
+
+def reported_accounts(weighed: Weighed, rate: float) -> IntArray:
+    """The accounts of all reported groups."""
+    decision = decide(weighed, rate)
+    parts = [g.group.accounts for g, r in zip(weighed.groups, decision.reported, strict=True) if r]
+    return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)

@@ -1,0 +1,242 @@
+"""`stillwatch scan`: find campaigns in an exchange log or a lake."""
+
+from __future__ import annotations
+
+import resource
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stillwatch import __version__
+from stillwatch.cli.output import FOUND, emit_json, people, reports_errors, say
+from stillwatch.records import Findings, InputError
+
+if TYPE_CHECKING:
+    from stillwatch.campaigns.scan import Progress
+    from stillwatch.lake.log import Log
+
+__all__ = ["command"]
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("scan")
+@click.option(
+    "--exchanges", type=_PATH, multiple=True, help="Canonical Parquet, a file or a folder."
+)
+@click.option("--accounts", type=_PATH, help="Canonical Parquet of the accounts.")
+@click.option("--credentials", type=_PATH, help="Canonical Parquet of the credentials.")
+@click.option("--releases", type=_PATH, help="Canonical Parquet of the model releases.")
+@click.option("--lake", type=_PATH, help="A lake, in place of --exchanges and --accounts.")
+@click.option("--out", type=_PATH, help="Where the findings go; with --lake, into the lake.")
+@click.option("--until", metavar="TIMESTAMP", help="Take only what was known at this moment (UTC).")
+@click.option("--fdr", type=float, default=0.01, show_default=True, help="False discovery rate.")
+@click.option(
+    "--timeline/--no-timeline", default=True, help="Find when each account was first flagged."
+)
+@click.option("--show-sql", is_flag=True, help="Print the named queries and stop.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@reports_errors
+def command(
+    exchanges: tuple[Path, ...],
+    accounts: Path | None,
+    credentials: Path | None,
+    releases: Path | None,
+    lake: Path | None,
+    out: Path | None,
+    until: str | None,
+    fdr: float,
+    timeline: bool,
+    show_sql: bool,
+    as_json: bool,
+) -> None:
+    """Find campaigns in an exchange log or a lake.
+
+    Exit status: 0 nothing found, 3 at least one campaign found, 2 unusable input or arguments,
+    1 the program failed, 130 interrupted.
+    """
+    if show_sql:
+        _print_queries()
+        return
+    _check(exchanges, lake, out, fdr)
+    started = time.monotonic()
+    moment = _moment(until) if until else None
+    log, out = _open(exchanges, accounts, credentials, releases, lake, out, moment)
+    for problem in log.problems:
+        say(f"Left out: {problem}")
+    findings = _scan(log, fdr, timeline)
+    _write(findings, log, out)
+    seconds = time.monotonic() - started
+    _tell(findings, out, lake)
+    if as_json:
+        emit_json(_as_object(findings, seconds))
+    if findings.campaigns.num_rows:
+        sys.exit(FOUND)
+
+
+def _check(exchanges: tuple[Path, ...], lake: Path | None, out: Path | None, fdr: float) -> None:
+    if bool(exchanges) == bool(lake):
+        raise InputError(
+            "give either --exchanges or --lake.",
+            remedy="For canonical Parquet: --exchanges PATH --accounts FILE --out DIR.",
+        )
+    if exchanges and out is None:
+        raise InputError("--out is missing.", remedy="Say where the findings go: --out DIR.")
+    if not 0 < fdr < 1:
+        raise InputError(
+            f"--fdr {fdr:g} is not a rate.", remedy="Give a number between 0 and 1, such as 0.01."
+        )
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError("this is a file, not a folder.", where=str(out), remedy="Give a folder.")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"--until {text!r} is no timestamp.", remedy="Write it as 2026-01-31T12:00:00Z."
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _open(
+    exchanges: tuple[Path, ...],
+    accounts: Path | None,
+    credentials: Path | None,
+    releases: Path | None,
+    lake: Path | None,
+    out: Path | None,
+    until: datetime | None,
+) -> tuple[Log, Path]:
+    from stillwatch.lake.log import open_log
+
+    if lake is None:
+        assert out is not None
+        log = open_log(
+            exchanges=list(exchanges),
+            accounts=accounts,
+            credentials=credentials,
+            releases=releases,
+            until=until,
+        )
+        return log, out
+    from stillwatch.lake.store import Lake
+
+    snapshot = Lake.open(lake)
+    log = open_log(
+        exchanges=snapshot.files("exchanges"),
+        accounts=snapshot.files("accounts"),
+        credentials=snapshot.files("credentials"),
+        releases=snapshot.files("model_releases"),
+        sketches=snapshot.files("sketches"),
+        until=until,
+    )
+    return log, out or snapshot.findings_directory
+
+
+def _scan(log: Log, fdr: float, timeline: bool) -> Findings:
+    from stillwatch.campaigns.scan import ScanSettings, scan
+
+    notes = {
+        "command": shlex.join(["stillwatch", *sys.argv[1:]]),
+        "version": __version__,
+        "fdr": fdr,
+        "as_of": log.as_of.isoformat(),
+    }
+    with _progress() as progress:
+        return scan(
+            log, ScanSettings(rate=fdr, with_timeline=timeline), notes=notes, progress=progress
+        )
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """A line that moves on a terminal; silence elsewhere."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    words = {
+        "read": "Reading and sketching exchanges",
+        "weigh": "Linking accounts and weighing groups",
+        "replay": "Replaying midnights",
+    }
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+        console=people,
+        transient=True,
+        disable=not people.is_terminal,
+    ) as bar:
+        task = bar.add_task("Opening the log", total=None, done="")
+
+        def progress(step: str, done: int, total: int) -> None:
+            bar.update(
+                task,
+                description=words[step],
+                total=total or None,
+                completed=done,
+                done=f"{done:,}" if done else "",
+            )
+
+        yield progress
+
+
+def _write(findings: Findings, log: Log, out: Path) -> None:
+    from stillwatch.dossier import write_dossiers
+    from stillwatch.records import write_findings
+
+    write_findings(findings, out)
+    write_dossiers(findings, log, out, command=str(findings.notes["command"]))
+
+
+def _tell(findings: Findings, out: Path, lake: Path | None) -> None:
+    notes = findings.notes
+    for reason, number in notes["left_out"].items():
+        say(f"Left out: {number:,} exchange{'s' if number != 1 else ''}: {reason}.")
+    for text in notes["missing_evidence"]:
+        say(f"Missing evidence: {text}.")
+    rows = findings.campaigns.to_pylist()
+    if not rows:
+        say(
+            f"No campaign at a false discovery rate of {notes['fdr']:g}. "
+            f"{findings.tested.num_rows} groups were weighed; see {out / 'tested.parquet'}."
+        )
+        return
+    say(f"{len(rows)} campaign{'s' if len(rows) != 1 else ''} found.")
+    for row in rows:
+        say(f"  {row['campaign_id']}: {row['summary']}")
+    say(f"Findings: {out}")
+    for row in rows:
+        say(f"Dossier: {out / 'dossier' / (row['campaign_id'] + '.html')}")
+    place = f"--lake {lake}" if lake else f"--findings {out}"
+    say(f"Next: stillwatch explain {rows[0]['campaign_id']} {place}")
+
+
+def _as_object(findings: Findings, seconds: float) -> dict[str, Any]:
+    keys = ("campaign_id", "accounts", "exchanges", "fdr_q", "targets", "status", "summary")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {
+        "campaigns": [{k: row[k] for k in keys} for row in findings.campaigns.to_pylist()],
+        "missing_evidence": findings.notes["missing_evidence"],
+        "left_out": findings.notes["left_out"],
+        "groups_tested": findings.tested.num_rows,
+        "seconds": round(seconds, 3),
+        "peak_memory_bytes": peak,
+    }
+
+
+def _print_queries() -> None:
+    from stillwatch.lake.queries import load_query, query_names
+
+    for name in query_names():
+        click.echo(f"-- {name}.sql\n{load_query(name)}")

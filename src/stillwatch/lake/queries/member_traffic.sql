@@ -1,0 +1,43 @@
+-- For each member of a campaign: what serves the campaign and what does not, side by side.
+-- Disjoint networks, an earlier life and another rhythm tell a stolen key from an operator;
+-- many end users in the rest tell a reseller.
+-- Reads the table `attributed` (campaign_id, exchange_id, account_id), one row an exchange.
+with members as (
+  select distinct campaign_id, account_id from attributed
+),
+
+marked as (
+  select
+    members.campaign_id,
+    e.account_id,
+    e.started_at,
+    e.credential_id,
+    e.client_net_token,
+    e.end_user_token,
+    e.output_tokens,
+    attributed.exchange_id is not null as serves
+  from exchanges e
+  join members on members.account_id = e.account_id
+  left join attributed
+    on attributed.exchange_id = e.exchange_id and attributed.campaign_id = members.campaign_id
+)
+
+select
+  campaign_id,
+  account_id,
+  count(*) as exchanges,
+  count(*) filter (serves) as serving,
+  coalesce(sum(output_tokens) filter (serves), 0) as serving_tokens,
+  epoch_us(min(started_at) filter (serves)) as first_serving,
+  epoch_us(max(started_at) filter (serves)) as last_serving,
+  epoch_us(min(started_at) filter (not serves)) as first_other,
+  count(distinct end_user_token) filter (not serves) as other_end_users,
+  coalesce(list_sort(list(distinct credential_id) filter (serves and credential_id is not null)), [])
+    as credentials,
+  coalesce(list(distinct client_net_token) filter (serves and client_net_token is not null), [])
+    as serving_networks,
+  coalesce(list(distinct client_net_token) filter (not serves and client_net_token is not null), [])
+    as other_networks
+from marked
+group by campaign_id, account_id
+order by campaign_id, account_id
