@@ -18,7 +18,14 @@ from stillwatch.sources.messages import (
     read_settings,
     read_tool_names,
 )
-from stillwatch.sources.values import instant_from_seconds, mapping, number, text, whole
+from stillwatch.sources.values import (
+    instant_from_seconds,
+    mapping,
+    number,
+    stated,
+    text,
+    whole,
+)
 
 __all__ = ["ACCOUNT_FIELDS", "LitellmAdapter"]
 
@@ -134,7 +141,7 @@ class LitellmAdapter:
             "reasoning_block_issued_raw": answer.reasoning_block,
             "reasoning_blocks_presented_raw": request.reasoning_blocks,
         }
-        return {name: value for name, value in row.items() if value not in (None, [], {})}
+        return stated(row)
 
 
 def _conversation(payload: Mapping[str, Any], requester: Mapping[str, Any]) -> str | None:

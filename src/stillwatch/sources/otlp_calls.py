@@ -172,6 +172,8 @@ class CallJoiner:
 
     def _remember(self, span: SpanRecord) -> None:
         attributes = {k: v for k, v in span.attributes.items() if k in self._caller}
+        if not (attributes or span.parent_span_id):
+            return
         self._spans[span.trace_id, span.span_id] = _Known(span.parent_span_id, attributes)
         while len(self._spans) > _KNOWN_SPANS:
             self._spans.popitem(last=False)

@@ -17,7 +17,7 @@ from stillwatch.sources.messages import (
     read_tool_names,
 )
 from stillwatch.sources.otlp_calls import MESSAGE_EVENTS, Call
-from stillwatch.sources.values import mapping, number, sequence, text, whole
+from stillwatch.sources.values import mapping, number, sequence, stated, text, whole
 
 __all__ = ["ACCOUNT_ATTRIBUTES", "exchange_of_call"]
 
@@ -84,7 +84,7 @@ def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow
         "reasoning_block_issued_raw": answer.reasoning_block,
         "reasoning_blocks_presented_raw": request.reasoning_blocks,
     }
-    return ParsedRow(call.line, {k: v for k, v in row.items() if v not in (None, [], {})})
+    return ParsedRow(call.line, stated(row))
 
 
 def _account(call: Call, account_attributes: Iterable[str]) -> tuple[str, str | None]:

@@ -1,0 +1,158 @@
+"""Files in which OTLP is kept: framings, compression, and what is joined."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from google.protobuf.internal.encoder import _VarintBytes
+from otlp_builders import details, json_line, model_call, traces
+
+from stillwatch.sources import otlp_calls
+from stillwatch.sources.adapter import ParsedRow, Unreadable
+from stillwatch.sources.otlp import OtlpAdapter
+
+REQUESTS = [traces(model_call(number)) for number in range(1, 4)]
+QUESTIONS = ["question 1", "question 2", "question 3"]
+
+
+def _read(tmp_path: Path, content: bytes, **options: Any) -> list[ParsedRow | Unreadable]:
+    path = tmp_path / "log"
+    path.write_bytes(content)
+    return list(OtlpAdapter(**options).read(path))
+
+
+def _rows(items: list[ParsedRow | Unreadable]) -> list[dict[str, Any]]:
+    assert all(isinstance(item, ParsedRow) for item in items), items
+    return [item.row for item in items if isinstance(item, ParsedRow)]
+
+
+def _prefixed(messages: list[bytes]) -> bytes:
+    return b"".join(struct.pack(">I", len(message)) + message for message in messages)
+
+
+BINARY = [request.SerializeToString() for request in REQUESTS]
+FILES = {
+    "bare protobuf of one request": b"".join(BINARY),
+    "protobuf with varint lengths": b"".join(_VarintBytes(len(m)) + m for m in BINARY),
+    "protobuf of the Collector's file exporter": _prefixed(BINARY),
+    "JSON lines": b"".join(map(json_line, REQUESTS)),
+    "JSON with lengths, of the Collector": _prefixed([json_line(r) for r in REQUESTS]),
+    "a JSON array": b"[" + b",".join(json_line(r).strip() for r in REQUESTS) + b"]",
+    "printed JSON": json.dumps([json.loads(json_line(r)) for r in REQUESTS], indent=2).encode(),
+    "JSON lines after a byte order mark": b"\xef\xbb\xbf" + b"".join(map(json_line, REQUESTS)),
+}
+
+
+@pytest.mark.parametrize("packing", ["plain", "gzip", "zstd"])
+@pytest.mark.parametrize("content", FILES.values(), ids=FILES.keys())
+def test_every_framing_gives_the_same_exchanges(
+    content: bytes, packing: str, tmp_path: Path
+) -> None:
+    """How a file is framed and packed makes no difference."""
+    if packing == "gzip":
+        content = gzip.compress(content)
+    elif packing == "zstd":
+        content = pa.compress(content, codec="zstd", asbytes=True)
+
+    rows = _rows(_read(tmp_path, content))
+
+    assert [row["input_text"] for row in rows] == QUESTIONS
+    assert [row["account_id"] for row in rows] == ["account-1", "account-2", "account-3"]
+
+
+def test_an_event_fills_what_its_span_lacks_in_either_order(tmp_path: Path) -> None:
+    """Content on the event only, caller on the span only: one exchange has both."""
+    span = traces({"number": 1, "attributes": {"gen_ai.request.model": "m", "user.id": "ada"}})
+    said = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "hello"}]}])
+    event = details(1, {"gen_ai.input.messages": said})
+    for order in ((span, event), (event, span)):
+        rows = _rows(_read(tmp_path, b"".join(map(json_line, order))))
+
+        assert [(row["account_id"], row["input_text"]) for row in rows] == [("ada", "hello")]
+
+
+def test_the_spans_around_a_call_tell_its_caller(tmp_path: Path) -> None:
+    """`user.id` and the address are found two spans up, in the same trace only."""
+    call = {"number": 3, "parent": 2, "attributes": {"gen_ai.request.model": "m"}}
+    agent = {"number": 2, "parent": 1, "attributes": {"client.address": "203.0.113.9"}}
+    server = {"number": 1, "attributes": {"user.id": "ada", "client.address": "198.51.100.1"}}
+    stranger = {"number": 1, "trace": 9, "attributes": {"user.id": "stranger"}}
+
+    rows = _rows(_read(tmp_path, json_line(traces(stranger, call, agent, server))))
+
+    assert [(r["account_id"], r["client_ip_raw"]) for r in rows] == [("ada", "203.0.113.9")]
+
+
+def test_spans_in_a_circle_end(tmp_path: Path) -> None:
+    """Parents that are each other's children do not keep the import busy for ever."""
+    first = {"number": 1, "parent": 2, "attributes": {"gen_ai.request.model": "m"}}
+    second = {"number": 2, "parent": 1, "attributes": {"user.id": "ada"}}
+
+    rows = _rows(_read(tmp_path, json_line(traces(first, second))))
+
+    assert [row["account_id"] for row in rows] == ["ada"]
+
+
+def test_what_is_no_model_call_is_passed_over(tmp_path: Path) -> None:
+    """Embeddings, tools and other services' spans are no exchanges, and no errors either."""
+    others = [
+        {"number": 1, "attributes": {"http.request.method": "GET"}},
+        {
+            "number": 2,
+            "attributes": {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "e"},
+        },
+        {
+            "number": 3,
+            "attributes": {"gen_ai.operation.name": "execute_tool", "gen_ai.request.model": "m"},
+        },
+    ]
+    metrics = b'{"resourceMetrics": []}\n'
+
+    assert _read(tmp_path, metrics + json_line(traces(*others))) == []
+
+
+def test_the_account_may_be_any_configured_attribute(tmp_path: Path) -> None:
+    """`resource.` reaches the attributes of the sender."""
+    request = traces(model_call(1, tenant="north"), resource={"deployment": "blue"})
+
+    by_tenant = _rows(_read(tmp_path, json_line(request), account_attributes=("tenant",)))
+    by_sender = _rows(
+        _read(tmp_path, json_line(request), account_attributes=("resource.deployment",))
+    )
+
+    assert (by_tenant[0]["account_id"], by_sender[0]["account_id"]) == ("north", "blue")
+
+
+def test_a_bad_line_among_good_ones_is_reported_alone(tmp_path: Path) -> None:
+    """Its line number and reason are kept; its neighbours are imported."""
+    good = json_line(REQUESTS[0])
+    items = _read(tmp_path, good + b'{"resourceSpans": [\n' + b'{"other": 1}\n' + b"7\n")
+
+    assert [item.line for item in items if isinstance(item, Unreadable)] == [2, 3, 4]
+    assert len([item for item in items if isinstance(item, ParsedRow)]) == 1
+
+
+@pytest.mark.parametrize("name", ["protobuf with varint lengths", "bare protobuf of one request"])
+def test_a_file_that_breaks_off_says_so(name: str, tmp_path: Path) -> None:
+    """What was whole is imported; the broken rest is one entry."""
+    items = _read(tmp_path, FILES[name][:-5])
+
+    assert [type(item) for item in items] == [Unreadable, ParsedRow, ParsedRow]
+
+
+def test_more_calls_than_are_held_open_are_all_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window bounds memory; it never loses a call."""
+    monkeypatch.setattr(otlp_calls, "_OPEN_CALLS", 5)
+    requests = [traces(model_call(number)) for number in range(1, 31)]
+
+    rows = _rows(_read(tmp_path, b"".join(map(json_line, requests))))
+
+    assert [row["account_id"] for row in rows] == [f"account-{n}" for n in range(1, 31)]
