@@ -165,6 +165,7 @@ class _FileIntake:
         self._take(table, typed.table, [item.line for item in waiting])
 
     def _take(self, table: str, rows: pa.Table, lines: list[int]) -> None:
+        rows = rows.drop_columns([c for c in rows.column_names if c == LINE])
         numbered = rows.append_column(LINE, pa.array(lines, pa.int64()))
         try:
             refined = self.refiner.refine(table, numbered, where=str(self.path))

@@ -30,7 +30,8 @@ _DEFAULT_SOURCE = "default"
 # No hosted language model answered before; an earlier time is a wrong unit or an unset clock.
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE = timedelta(days=1)
-_EXTRA_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+# Lower case only: to SQL "Model" and "model" are one column.
+_EXTRA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _MOST_EXTRA_COLUMNS = 64
 _TEXTS = ("system_text", "input_text", "output_text")
 # What identity can make when the source lacks it.
