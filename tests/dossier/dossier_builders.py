@@ -185,14 +185,14 @@ def _members(campaign_id: str, accounts: list[str]) -> list[Member]:
         reasons = [
             reason(),
             reason(
-                "payment_token",
+                "payment",
                 "It was paid for with a card that pays for five other members.",
                 observed="6 accounts on one card",
                 baseline="1.1 accounts a card",
                 evidence=[],
             ),
             reason(
-                "clock",
+                "synchrony",
                 "Its requests take turns with those of the other members.",
                 observed="gap of 41 s, coefficient of variation 0.21",
                 baseline="0.8 to 2.6 for honest groups",
@@ -217,11 +217,11 @@ def _links(accounts: list[str]) -> list[Link]:
     links = []
     for i, j in combinations(range(len(accounts)), 2):
         if i // 6 == j // 6:
-            links.append((i, j, "payment_token", 8.4))
+            links.append((i, j, "payment", 8.4))
         if (j - i) % 7 in (1, 3):
             links.append((i, j, "template", 5.1))
         if j - i == 5:
-            links.append((i, j, "clock", 2.6))
+            links.append((i, j, "synchrony", 2.6))
     return [
         Link(account_a=accounts[i], account_b=accounts[j], kind=kind, log_lr=weight)
         for i, j, kind, weight in links

@@ -51,7 +51,7 @@ def test_json_of_a_member_names_its_campaigns(found):
 
     (campaign,) = answer["campaigns"]
     assert (campaign["campaign_id"], campaign["role"]) == (CAMPAIGN, "operator")
-    assert {r["signal"] for r in answer["reasons"]} >= {"template", "payment_token"}
+    assert {r["signal"] for r in answer["reasons"]} >= {"template", "payment"}
     assert answer["tested"][0]["group_id"] == "g-01"
 
 

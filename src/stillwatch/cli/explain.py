@@ -38,7 +38,8 @@ def command(
     explanation = explain(read_findings(folder), wanted)
     if as_json:
         emit_json(explanation.as_dict())
-    _tell(explanation, folder)
+    place = f"--lake {lake_folder}" if lake_folder else f"--findings {folder}"
+    _tell(explanation, folder, place=place)
 
 
 def _folder(findings: Path | None, lake: Path | None) -> Path:
@@ -48,14 +49,15 @@ def _folder(findings: Path | None, lake: Path | None) -> Path:
             where="explain",
             remedy="For example: stillwatch explain ID --findings DIR",
         )
-    return findings if findings is not None else _latest_scan(lake or Path())
+    if findings is not None:
+        return findings
+    from stillwatch.lake.store import Lake
+
+    assert lake is not None
+    return Lake.open(lake).findings_directory
 
 
-def _latest_scan(lake: Path) -> Path:
-    return lake / "findings"
-
-
-def _tell(explanation: Explanation, folder: Path) -> None:
+def _tell(explanation: Explanation, folder: Path, *, place: str) -> None:
     from stillwatch.dossier import visible
 
     say(visible(explanation.verdict))
@@ -74,4 +76,4 @@ def _tell(explanation: Explanation, folder: Path) -> None:
     if explanation.kind == "campaign" and page.is_file():
         say(visible(f"The dossier is {page}"))
     for campaign in explanation.facts.get("campaigns", []):
-        say(visible(f"Next: stillwatch explain {campaign['campaign_id']} --findings {folder}"))
+        say(visible(f"Next: stillwatch explain {campaign['campaign_id']} {place}"))

@@ -66,6 +66,7 @@ class Case:
         tested: Its row of tested.parquet, if the scan kept one.
         unit: `hour`, `day` or `week`, the step of `activity`.
         hours, honest_hours: Share by hour of the day; the second over all other traffic.
+        sampled_prompts, sampled_accounts: How many prompts with text the wrappers come from.
         notes: What the scan noted (scan.json).
     """
 
@@ -79,6 +80,8 @@ class Case:
     links: tuple[MemberLink, ...]
     link_kinds: tuple[LinkKind, ...]
     wrappers: tuple[Wrapper, ...]
+    sampled_prompts: int
+    sampled_accounts: int
     notes: dict[str, Any]
 
     @property
@@ -102,6 +105,7 @@ def gather_cases(findings: Findings, log: Log) -> Iterator[Case]:
         for campaign in findings.campaigns.to_pylist():
             name = campaign["campaign_id"]
             members = _of_campaign(findings.members, name)
+            sample = [p for p in prompts.get(name, []) if p.input_text.strip()]
             unit, activity = _activity(connection, campaign)
             hours = connection.execute(_query("campaign_hours"), {"campaign_id": name})
             yield Case(
@@ -117,6 +121,8 @@ def gather_cases(findings: Findings, log: Log) -> Iterator[Case]:
                 links=_links(connection, name),
                 link_kinds=_link_kinds(connection, name),
                 wrappers=describe_wrappers(prompts.get(name, [])),
+                sampled_prompts=len(sample),
+                sampled_accounts=len({prompt.account_id for prompt in sample}),
                 notes=findings.notes,
             )
 

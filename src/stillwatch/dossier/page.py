@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stillwatch import __version__
+from stillwatch.campaigns.explanations import in_words
 from stillwatch.dossier import words
 from stillwatch.dossier.case import Case
 from stillwatch.dossier.charts import (
@@ -29,6 +30,9 @@ from stillwatch.dossier.hostile_text import visible
 from stillwatch.dossier.link_graph import draw_link_graph
 
 __all__ = ["render_page"]
+
+# Of a long table this many rows stand open; the rest is one click away, and open on paper.
+_MEMBERS_UNFOLDED = 40
 
 
 def render_page(case: Case, *, command: str, as_of: datetime) -> str:
@@ -45,7 +49,7 @@ def render_page(case: Case, *, command: str, as_of: datetime) -> str:
         version=notes.get("version") or __version__,
         campaign=case.campaign,
         headline=headline_of(case.campaign),
-        strength=words.strength(case.campaign["e_value"]),
+        strength=in_words(case.campaign["e_value"]),
         rate=words.rate_in_words(case.campaign["fdr_q"]),
         clauses=claims_of(case.campaign, tested=case.tested, notes=notes),
         tested=case.tested,
@@ -65,6 +69,7 @@ def render_page(case: Case, *, command: str, as_of: datetime) -> str:
         graph=draw_link_graph(case),
         link_kinds=case.link_kinds,
         members=case.members,
+        unfolded=_MEMBERS_UNFOLDED if len(case.members) > _MEMBERS_UNFOLDED * 2 else None,
         roles=_roles(case),
         roles_in_words=_roles_in_words(case),
         disprove=disproofs_of(case.campaign_id, notes),
@@ -127,7 +132,8 @@ def _wrapper_intro(case: Case) -> str:
         return "Their prompts share no wording, but their system instructions do."
     covered = math.fsum(w.coverage for w in case.wrappers if w.field == "prompt")
     return (
-        f"{words.percent(min(covered, 1.0))} of the sampled prompts are made from "
+        f"{words.percent(min(covered, 1.0))} of {words.amount(case.sampled_prompts, 'prompt')}, "
+        f"sampled over {words.amount(case.sampled_accounts, 'account')}, are made from "
         f"{words.amount(count, 'template')}."
     )
 

@@ -23,7 +23,6 @@ __all__ = [
     "percent",
     "power_of_ten",
     "rate_in_words",
-    "strength",
 ]
 
 # Clause -> (what is claimed, its honest opposite as a clause that follows "if").
@@ -59,33 +58,27 @@ TARGETS: dict[str, str] = {
     "answers": "finished answers",
 }
 
+# What the kinds of link and the signals of reasons are called on a page.
 LINK_KINDS: dict[str, str] = {
     "payment": "same card or bank account",
-    "payment_token": "same card or bank account",
-    "payment_bin": "same card issuer range",
     "device": "same device",
-    "device_token": "same device",
-    "phone": "same phone",
-    "phone_token": "same phone",
-    "email": "same e-mail address",
-    "email_token": "same e-mail address",
-    "email_domain": "same rare e-mail domain",
-    "network": "same network",
-    "net_token": "same network",
-    "client_net_token": "same network of requests",
-    "signup_net_token": "same network at sign-up",
-    "client_ip": "same address of requests",
-    "signup_ip": "same address at sign-up",
-    "signup": "signed up together",
-    "template": "same private prompt template",
-    "wording": "same rare wording",
-    "synchrony": "same clock",
-    "clock": "same clock",
-    "reasoning_signature": "one account's reasoning presented by the other",
-    "conversation": "one account's conversation continued by the other",
-    "metadata": "same request metadata",
     "client": "same rare client software",
-    "division": "one list of work divided between them",
+    "metadata": "same request metadata",
+    "phone": "same phone",
+    "email": "same e-mail address",
+    "signup_network": "same network at sign-up",
+    "network": "same network",
+    "credential": "same credential",
+    "end_user": "same end user",
+    "cache_key": "same prompt cache key",
+    "conversation": "one conversation in both accounts",
+    "continuation": "one continues what the other was answered",
+    "reasoning_block": "one account's reasoning presented by the other",
+    "template": "same wording of prompts",
+    "templates": "wording of prompts",
+    "shared_facts": "shared facts",
+    "division": "one list of work",
+    "synchrony": "one clock",
 }
 
 
@@ -162,15 +155,6 @@ def rate_in_words(fdr_q: float) -> str:
         f"It is reported even if at most {_expected(fdr_q)} of all reported campaigns "
         "may be false on average."
     )
-
-
-# Jeffreys's scale for e-values (Vovk and Wang 2021, Annals of Statistics 49(3), section 2).
-_STRENGTHS = ((100.0, "decisive"), (31.6, "very strong"), (10.0, "strong"), (3.16, "substantial"))
-
-
-def strength(e_value: float) -> str:
-    """The name of evidence of this strength."""
-    return next((name for least, name in _STRENGTHS if e_value >= least), "weak")
 
 
 def odds(log_lr: float) -> str:
