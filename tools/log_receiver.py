@@ -13,22 +13,27 @@ __all__ = ["Received", "log_receiver"]
 
 
 class Received:
-    """The bodies received so far, by request path, in order of arrival."""
+    """The bodies received so far, in order of arrival."""
 
     def __init__(self) -> None:
         self.url = ""
-        self._bodies: dict[str, list[bytes]] = {}
+        self._bodies: list[tuple[str, bytes]] = []
         self._lock = threading.Lock()
 
     def keep(self, path: str, body: bytes) -> None:
         """Add one body."""
         with self._lock:
-            self._bodies.setdefault(path, []).append(body)
+            self._bodies.append((path, body))
 
-    def bodies(self, path: str) -> list[bytes]:
-        """A copy of what arrived at `path`."""
+    def bodies(self, path: str = "") -> list[bytes]:
+        """What arrived at `path`, or anywhere, so far."""
         with self._lock:
-            return list(self._bodies.get(path, []))
+            return [body for at, body in self._bodies if path in ("", at)]
+
+    def arrivals(self) -> list[tuple[str, bytes]]:
+        """Everything that arrived so far, with the path it was sent to."""
+        with self._lock:
+            return list(self._bodies)
 
 
 @contextmanager

@@ -1,0 +1,121 @@
+"""A small simulated world, and the requests that its accounts send to a gateway."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from stillwatch.lake.store import Lake
+from stillwatch.records import read_findings
+
+__all__ = ["SimulatedWorld", "simulated_world"]
+
+STILLWATCH = str(Path(sys.executable).with_name("stillwatch"))
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedWorld:
+    """The world's folder, its exchanges in the order of their start, and its truth."""
+
+    folder: Path
+    exchanges: list[dict[str, Any]]
+    campaign_accounts: frozenset[str]
+
+    def play(self, send: Callable[[dict[str, Any]], str]) -> dict[str, dict[str, Any]]:
+        """Send every exchange; the gateway's id of each call, and the exchange it was.
+
+        The side table is what times are restored from: see `restored_instant`.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return dict(zip(pool.map(send, self.exchanges), self.exchanges, strict=True))
+
+    def import_and_scan(self, log: Path, log_format: str, *, folder: Path) -> frozenset[str]:
+        """Import the gateway's log and the provider's own account facts; scan.
+
+        Returns:
+            The accounts of the one campaign that was found.
+        """
+        lake, key = folder / "lake", folder / "key"
+        run("keys", "init", "--key-file", str(key))
+        facts = [str(self.folder / name) for name in ("accounts.parquet", "model_releases.parquet")]
+        for chosen, inputs in ((log_format, [str(log)]), ("canonical", facts)):
+            done = run(
+                *("import", "--format", chosen, *inputs, "--lake", str(lake)),
+                *("--key-file", str(key), "--json"),
+            )
+            assert json.loads(done)["quarantined"] == 0, done
+        assert imported(lake) == self.spoken()
+        found = json.loads(run("scan", "--lake", str(lake), "--json", status=3))
+        assert len(found["campaigns"]) == 1, found
+        members = read_findings(Lake.open(lake).findings_directory).members
+        return frozenset(members["account_id"].to_pylist())
+
+    def spoken(self) -> Counter[tuple[Any, ...]]:
+        """Who said what when, and what was answered, as the world has it."""
+        return Counter(
+            (
+                row["account_id"],
+                row["started_at"],
+                row["system_text"] or None,
+                row["input_text"],
+                row["output_text"] if answered(row) else None,
+            )
+            for row in self.exchanges
+        )
+
+
+def answered(row: dict[str, Any]) -> bool:
+    """Whether a gateway can play the exchange to an answer; else it is played as a failure."""
+    return bool(row["output_text"])
+
+
+def simulated_world(folder: Path) -> SimulatedWorld:
+    """Twenty accounts of one campaign among two hundred honest ones, some thousand exchanges."""
+    run(
+        *("simulate", "--world", "tiny", "--seed", "1", "--evasion", "1"),
+        *("--accounts", "220", "--days", "7", "--exchanges", "3500", "--out", str(folder)),
+    )
+    table = ds.dataset(folder / "exchanges").to_table().sort_by("started_at")
+    truth = pq.read_table(folder / "truth_accounts.parquet")
+    hostile = truth.filter(pc.is_valid(truth["campaign"]))["account_id"].to_pylist()
+    world = SimulatedWorld(folder, table.to_pylist(), frozenset(hostile))
+    honest = set(truth["account_id"].to_pylist()) - world.campaign_accounts
+    assert (len(world.campaign_accounts), len(honest)) == (20, 200)
+    return world
+
+
+def imported(lake: Path) -> Counter[tuple[Any, ...]]:
+    """Who said what when, and what was answered, as the lake has it."""
+    columns = ["account_id", "started_at", "system_text", "input_text", "output_text"]
+    rows = ds.dataset(Lake.open(lake).files("exchanges")).to_table(columns=columns).to_pylist()
+    return Counter(tuple(row[name] for name in columns) for row in rows)
+
+
+def seconds(moment: datetime) -> float:
+    """Seconds since 1970, as LiteLLM writes a time."""
+    return moment.timestamp()
+
+
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since 1970, as OTLP writes a time, exact where a float would not be."""
+    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1_000
+
+
+def run(*arguments: str, status: int = 0) -> str:
+    """Standard output of a stillwatch command that must end with `status`."""
+    done = subprocess.run([STILLWATCH, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == status, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
