@@ -1,0 +1,67 @@
+"""From a kind of world and a few wishes to everything that decides what it looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from stillwatch.simulation.campaigns import Evasion
+from stillwatch.simulation.frame import Frame
+from stillwatch.simulation.worlds import World, plan_cohorts
+from stillwatch.simulation.writing import Order
+
+__all__ = ["order_world"]
+
+
+def order_world(
+    world: World,
+    *,
+    seed: int,
+    accounts: int | None = None,
+    days: int | None = None,
+    dials: Evasion | None = None,
+    campaigns: Sequence[str] | None = None,
+    populations: Sequence[str] | None = None,
+    corpus: Path | None = None,
+    exchanges: int | None = None,
+) -> Order:
+    """What to simulate; what is not given is the world's own.
+
+    Args:
+        world: The kind.
+        seed: Everything random follows from it.
+        accounts: How many in all.
+        days: Length of the window.
+        dials: How hard campaigns hide.
+        campaigns: Names of the campaigns, in place of the world's.
+        populations: Names of the honest populations, in place of the world's.
+        corpus: A folder with further prompts.
+        exchanges: Scale everyone's volume so that about so many result.
+    """
+    frame = Frame(seed=seed, days=days or world.days, volume=world.volume)
+    honest = world.populations if populations is None else tuple(populations)
+    hostile = world.campaigns if campaigns is None else tuple(campaigns)
+
+    def planned(frame: Frame) -> Order:
+        return Order(
+            world=world.name,
+            frame=frame,
+            cohorts=tuple(
+                plan_cohorts(
+                    frame,
+                    accounts=accounts or world.accounts,
+                    populations=honest,
+                    campaigns=hostile,
+                    scale=world.scale,
+                )
+            ),
+            dials=dials or Evasion(),
+            variety=world.variety,
+            corpus=corpus,
+        )
+
+    order = planned(frame)
+    if exchanges is None:
+        return order
+    natural = sum(plan.expected for plan in order.cohorts)
+    return planned(Frame(seed=seed, days=frame.days, volume=frame.volume * exchanges / natural))

@@ -1,0 +1,202 @@
+"""Machines: nightly jobs, builds, backfills and routers, each with a client's real rhythm."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stillwatch.simulation.clients import Software, draw_client
+from stillwatch.simulation.clocks import burst, nightly
+from stillwatch.simulation.cohort import Cohort
+from stillwatch.simulation.frame import DAY, HOUR
+from stillwatch.simulation.habits import run_job
+from stillwatch.simulation.populations.population import GroupSize, Single, Together
+from stillwatch.simulation.text import AnswerStyle, WorkKind
+from stillwatch.simulation.traffic import Manner
+
+__all__ = [
+    "DriftMonitors",
+    "EphemeralBuilds",
+    "NightlyJobs",
+    "PooledRouter",
+    "RagBackfills",
+    "SharedRunners",
+]
+
+
+class NightlyJobs(Single):
+    """Nightly jobs: one template, clockwork, no idle hour, no follow-up."""
+
+    name, share, daily = "nightly_jobs", 0.012, 22.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng = cohort.rng
+        for volume in cohort.volumes(size, spread=1.4):
+            customer = cohort.open(plan=str(rng.choice(["pay_as_you_go", "team"])))
+            owner = customer.seed
+            started = nightly(
+                rng,
+                int(volume),
+                customer.begin,
+                customer.end,
+                minute_of_day=int(rng.integers(1440)) // 15 * 15,
+                gap=float(rng.uniform(1.5, 9)),
+            )
+            software = Software.BATCH if rng.random() < 0.3 else Software.PYTHON_SDK
+            manner = Manner(
+                client=draw_client(rng, software),
+                style=AnswerStyle.AUTO,
+                system=cohort.library.system(WorkKind.NIGHTLY_JOB, rng, owner=owner),
+                temperature=0.0,
+                max_output_tokens=int(rng.choice([256, 512, 1024])),
+                settings=_settings(seed=7) if rng.random() < 0.3 else None,
+                retention="no_text" if rng.random() < 0.08 else "full",
+            )
+            inputs = cohort.library.work(WorkKind.NIGHTLY_JOB, rng, len(started), owner=owner)
+            origins = [cohort.internet.hosting(rng)]
+            run_job(cohort, customer, inputs, started, manner, origins=origins, eagerness=0.1)
+
+
+class EphemeralBuilds(Single):
+    """Code review in build pipelines: every job from a fresh address, round the clock."""
+
+    name, share, daily = "ephemeral_builds", 0.012, 20.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        _review_builds(cohort, size, shared=False)
+
+
+class SharedRunners(Single):
+    """Build runners behind one address: unrelated companies that share it and a client."""
+
+    name, share, daily = "shared_runners", 0.01, 16.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        _review_builds(cohort, size, shared=True)
+
+
+def _review_builds(cohort: Cohort, size: int, *, shared: bool) -> None:
+    rng, internet = cohort.rng, cohort.internet
+    for volume in cohort.volumes(size, spread=1.3):
+        customer = cohort.open(plan=str(rng.choice(["pay_as_you_go", "team"])))
+        count = int(volume)
+        started = cohort.rhythms.client_times(
+            rng, cohort.frame, count, customer.begin, customer.end
+        )
+        jobs = max(1, count // 4)
+        draw = internet.shared_build_runner if shared else internet.build_runner
+        manner = Manner(
+            client=draw_client(rng, Software.NODE_SDK),
+            style=AnswerStyle.CODE,
+            system=cohort.library.system(WorkKind.CI_REVIEW, rng, owner=customer.seed),
+            temperature=0.0,
+            carries_context=True,
+        )
+        run_job(
+            cohort,
+            customer,
+            cohort.library.work(WorkKind.CI_REVIEW, rng, count, owner=customer.seed),
+            started,
+            manner,
+            origins=[draw(rng) for _ in range(jobs)],
+            origin_of=np.arange(count) * jobs // count,
+        )
+
+
+class RagBackfills(Single):
+    """Backfills of a search index: thousands of documents through one prompt in a few hours."""
+
+    name, share, daily = "rag_backfills", 0.008, 38.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng, frame = cohort.rng, cohort.frame
+        for volume in cohort.volumes(size, spread=1.4):
+            customer = cohort.open(plan="pay_as_you_go", lasting=True)
+            runs = int(rng.integers(1, 4))
+            each = max(1, int(volume) // runs)
+            latest = max(customer.begin + 1, frame.end - DAY)
+            parts = [
+                burst(rng, each, int(rng.integers(customer.begin, latest)), gap=rng.uniform(1, 8))
+                for _ in range(runs)
+            ]
+            manner = Manner(
+                client=draw_client(rng, Software.FRAMEWORK),
+                style=AnswerStyle.AUTO,
+                system=cohort.library.system(WorkKind.RAG_BACKFILL, rng, owner=customer.seed),
+                temperature=0.0,
+                shares_prefix=True,
+                limits=0.03,
+            )
+            inputs = cohort.library.work(
+                WorkKind.RAG_BACKFILL, rng, each * runs, owner=customer.seed
+            )
+            origins = [cohort.internet.hosting(rng) for _ in range(2)]
+            started = np.sort(np.concatenate(parts))
+            run_job(cohort, customer, inputs, started, manner, origins=origins)
+
+
+class DriftMonitors(Single):
+    """Monitors of a model's quality: the same public questions every hour, for ever."""
+
+    name, share, daily = "drift_monitors", 0.005, 18.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng = cohort.rng
+        for volume in cohort.volumes(size, spread=0.8):
+            customer = cohort.open(plan="pay_as_you_go")
+            hours = np.arange(customer.begin // HOUR, customer.end // HOUR) * HOUR
+            questions = max(1, int(volume) // max(1, len(hours)))
+            listed = cohort.library.work(
+                WorkKind.EVALUATION_LAB, rng, questions, owner=customer.seed
+            )
+            asked = hours if questions > 1 else hours[:: max(1, len(hours) // int(volume))]
+            started = np.repeat(asked, questions) + rng.integers(
+                0, 90_000_000, len(asked) * questions
+            )
+            manner = Manner(
+                client=draw_client(rng, Software.SHELL),
+                style=AnswerStyle.AUTO,
+                temperature=0.0,
+                settings=_settings(seed=1, logprobs=5),
+            )
+            origins = [cohort.internet.hosting(rng)]
+            run_job(
+                cohort, customer, listed * len(asked), np.sort(started), manner, origins=origins
+            )
+
+
+class PooledRouter(Together):
+    """A company's router with pooled keys: when one is limited the next one takes over."""
+
+    name, share, daily, group = "pooled_router", 0.006, 22.0, GroupSize(4, 8, 20)
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng = cohort.rng
+        company = cohort.organisation(verified="contract" if rng.random() < 0.75 else "none")
+        pool = [cohort.open(plan="team", organisation=company, lasting=True) for _ in range(size)]
+        total = max(size, int(cohort.expected))
+        begin = max(member.begin for member in pool)
+        started = cohort.rhythms.client_times(rng, cohort.frame, total, begin, cohort.frame.end)
+        inputs = cohort.library.work(
+            WorkKind.ROUTER_CLIENT, rng, total, owner=int(rng.integers(1 << 31))
+        )
+        # A key is used until the limit stops it, for some hundred requests at a time.
+        turn = np.cumsum(rng.random(total) < 0.01) % size
+        manner = Manner(
+            client=draw_client(rng, Software.GATEWAY), style=AnswerStyle.AUTO, limits=0.04
+        )
+        origins = cohort.internet.rack(rng, 3)
+        for number, member in enumerate(pool):
+            mine = np.nonzero(turn == number)[0]
+            run_job(
+                cohort,
+                member,
+                [inputs[i] for i in mine.tolist()],
+                started[mine],
+                manner,
+                origins=origins,
+                origin_of=mine % 3,
+            )
+
+
+def _settings(*, seed: int | None = None, logprobs: int | None = None) -> dict[str, object]:
+    return {"n": 1, "top_p": 1.0, "seed": seed, "logprobs": logprobs, "reasoning_effort": None}
