@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.identity import DomainCensus, Key, Kind, Tokeniser, name_exchanges, tokenise
@@ -201,7 +201,21 @@ def test_census_hides_domains_and_remembers_them() -> None:
     assert census.domain_by_token == {hidden[0]: "rare.example"}
 
 
-@given(st.dictionaries(st.text(), st.recursive(st.none() | st.text() | st.floats(), st.lists)))
+@settings(max_examples=50)
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.recursive(
+            st.none() | st.text(max_size=5) | st.floats(),
+            lambda inner: (
+                st.lists(inner, max_size=3)
+                | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+            ),
+            max_leaves=5,
+        ),
+        max_size=5,
+    )
+)
 def test_no_metadata_breaks_tokens(metadata: dict[str, Any]) -> None:
     """Whatever a client sends as metadata becomes a JSON object."""
     assert isinstance(json.loads(metadata_with_tokens(metadata, TOKENISER)), dict)

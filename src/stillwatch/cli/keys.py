@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import IO
 
 import click
 
@@ -55,16 +54,17 @@ def show(key_file: Path | None, key_command: str | None, as_json: bool) -> None:
 
 
 @command.command(name="import")
-@click.argument("source", type=click.File("rb"))
+@click.argument("source", type=click.Path(allow_dash=True))
 @_key_file
 @_json
 @reports_errors
-def import_key(source: IO[bytes], key_file: Path | None, as_json: bool) -> None:
+def import_key(source: str, key_file: Path | None, as_json: bool) -> None:
     """Keep a key made elsewhere: hexadecimal or base64 in a file, `-` for standard input."""
     from stillwatch.identity import decode_key, store_key
 
-    text = source.read(4096).decode("ascii", "replace")
-    key = decode_key(text, where=str(source.name))
+    with click.open_file(source, "rb") as file:
+        text = file.read(4096).decode("ascii", "replace")
+    key = decode_key(text, where="standard input" if source == "-" else source)
     path = _file_to_write(key_file)
     store_key(key, path)
     _tell("Kept", key.fingerprint, str(path), as_json=as_json)

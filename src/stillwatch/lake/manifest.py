@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ __all__ = ["MANIFEST", "Manifest", "Part", "flush_to_disk"]
 
 MANIFEST = "manifest.json"
 _FORMAT = 1
+# No scan takes longer; then the files that an import replaced may go.
+_RETIRED_KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +58,19 @@ class Manifest:
         return replace(
             self,
             tables={**self.tables, table: (part,)},
-            retired={**self.retired, **gone},
+            retired={**self._still_retired(now), **gone},
         )
 
-    def named(self) -> set[str]:
-        """Every file the manifest speaks of."""
+    def named_at(self, now: datetime) -> set[str]:
+        """The files that someone may be reading: the lake's, and those replaced lately."""
         current = {part.path for parts in self.tables.values() for part in parts}
-        return current | set(self.retired)
+        return current | set(self._still_retired(now))
+
+    def _still_retired(self, now: datetime) -> dict[str, str]:
+        oldest = now - _RETIRED_KEPT
+        return {
+            p: when for p, when in self.retired.items() if datetime.fromisoformat(when) > oldest
+        }
 
     def write(self, lake: Path) -> None:
         """Commit: after this every new reader sees these files, and before it none does."""

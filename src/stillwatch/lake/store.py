@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stillwatch.lake.manifest import MANIFEST, Manifest, flush_to_disk
@@ -20,8 +20,6 @@ __all__ = ["Lake"]
 
 _LOCK = ".lock"
 _STAGING = ".staging"
-# No scan takes longer; then the files that an import replaced may go.
-_RETIRED_KEPT = timedelta(days=1)
 
 
 @dataclass(slots=True)
@@ -106,12 +104,13 @@ class Lake:
         Raises:
             StillwatchError: Another import is at work.
         """
-        is_new = not (self.path / MANIFEST).exists()
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(self.path):
-            if not is_new:
-                # Another import may have committed since this lake was opened.
+            if (self.path / MANIFEST).exists():
+                # Another import may have committed since this lake was opened, or made it.
+                key_fingerprint = self.manifest.key_fingerprint
                 self.manifest = Manifest.read(self.path)
+                self.require_key(key_fingerprint)
             _remove_leftovers(self.path, self.manifest)
             try:
                 writer = LakeWriter(self.path, self.manifest, Staging(self.path / _STAGING))
@@ -119,8 +118,6 @@ class Lake:
                 self.manifest = writer.commit(now=datetime.now(UTC))
             finally:
                 _remove_leftovers(self.path, self.manifest)
-        if is_new and not (self.path / MANIFEST).exists():
-            raise StillwatchError("the lake was not written.", where=str(self.path))
 
 
 @contextmanager
@@ -149,9 +146,7 @@ def _locked(lake: Path) -> Iterator[None]:
 def _remove_leftovers(lake: Path, manifest: Manifest) -> None:
     """Remove what a killed import left, and replaced files that nobody reads any more."""
     shutil.rmtree(lake / _STAGING, ignore_errors=True)
-    oldest = datetime.now(UTC) - _RETIRED_KEPT
-    kept = {part.path for parts in manifest.tables.values() for part in parts}
-    kept |= {p for p, when in manifest.retired.items() if datetime.fromisoformat(when) > oldest}
+    kept = manifest.named_at(datetime.now(UTC))
     for table in LakeWriter.TABLES:
         for path in (lake / table).rglob("*.parquet*"):
             if str(path.relative_to(lake)) not in kept:

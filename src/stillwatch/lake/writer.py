@@ -179,6 +179,7 @@ class _PartFile:
             if failure[0] is None:
                 flush_to_disk(self.path)
                 flush_to_disk(self.path.parent)
+                flush_to_disk(self.path.parent.parent)
 
 
 def _configure(database: duckdb.DuckDBPyConnection, *, spill: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +18,11 @@ from stillwatch.records import EXCHANGES, LOG_TABLES, TableSchema
 
 __all__ = ["TypedRows", "typed_column", "typed_rows"]
 
-# A moment after 2001 in seconds, and the factor by which other units are larger.
+# From which number on an epoch is in nano-, micro- and milliseconds: as seconds it would lie
+# three thousand years ahead.
 _EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (0.0, 1.0))
 _INT_LIMIT = 2**63
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*\Z")
 
 
 @dataclass(slots=True)
@@ -87,8 +90,10 @@ def _any_as_text(value: Any) -> str:
 def _whole_number(value: Any) -> int:
     if isinstance(value, bool):
         raise ValueError(value)
-    number = int(value.strip()) if isinstance(value, str) else int(value)
-    if number != (float(value) if isinstance(value, str) else value) or abs(number) >= _INT_LIMIT:
+    if isinstance(value, str):
+        value = int(value) if _INTEGER.match(value) else float(value)
+    number = int(value)
+    if number != value or abs(number) >= _INT_LIMIT:
         raise ValueError(value)
     return number
 
@@ -122,6 +127,7 @@ def _moment(value: Any) -> datetime:
     if isinstance(value, bool):
         raise ValueError(value)
     if isinstance(value, int | float):
+        value = value if isinstance(value, int) else _number(value)
         factor = next(factor for least, factor in _EPOCH_UNITS if abs(value) >= least)
         return datetime.fromtimestamp(value / factor, UTC)
     if isinstance(value, date) and not isinstance(value, datetime):

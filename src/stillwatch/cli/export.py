@@ -1,0 +1,31 @@
+"""`stillwatch export`: the lake as canonical tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from stillwatch.cli.output import emit_json, reports_errors, say
+
+__all__ = ["command"]
+
+
+@click.command(name="export")
+@click.option("--lake", "lake_path", required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@reports_errors
+def command(lake_path: Path, out: Path, as_json: bool) -> None:
+    """Write the lake as canonical tables: exchanges by day, and the small tables beside them.
+
+    Tokens stay tokens. `import --format canonical` under the same key reads them back.
+    """
+    from stillwatch.lake.export import export_lake
+    from stillwatch.lake.store import Lake
+
+    rows = export_lake(Lake.open(lake_path), out)
+    if as_json:
+        emit_json(rows)
+    say(f"Wrote {rows['exchanges']:,} exchanges and {rows['accounts']:,} accounts to {out}.")
+    say(f"Next: `stillwatch scan --exchanges {out / 'exchanges'} --out findings`.")
