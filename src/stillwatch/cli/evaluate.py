@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
@@ -72,7 +73,7 @@ def _campaigns(result: Evaluation) -> Table:
         "Campaigns",
         "campaign",
         "kind",
-        right=("accounts", "recall", "precision", "exchanges", "wholeness", "purity", "hours"),
+        right=("accounts", "recall", "precision", "exchanges", "whole", "pure", "hours"),
     )
     for campaign in result.campaigns:
         table.add_row(
@@ -120,7 +121,7 @@ def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:
     table = _table(
         "Beside an afternoon's scripts, each at its best setting",
         "",
-        right=("precision", "recall", "scan's precision there", "pairs", "honest accused"),
+        right=("precision", "recall", "scan there", "pairs", "honest accused"),
     )
     for rival in rivals:
         table.add_row(
@@ -144,9 +145,9 @@ def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:
 
 
 def _table(title: str, *words: str, right: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0))
     for name in words:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for name in right:
         table.add_column(name, justify="right")
     return table

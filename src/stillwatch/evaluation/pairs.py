@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 __all__ = ["PairCounts", "count_pairs"]
+
+# Bounds the memory where a greeting joins ten thousand accounts that are otherwise all different.
+_KINDS_AT_ONCE = 256
+
+_Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +56,19 @@ def count_pairs(campaigns: Mapping[str, Set[str]], findings: Mapping[str, Set[st
     if not kinds:
         return PairCounts(0, 0, 0)
     sizes = np.array(list(kinds.values()), dtype=np.int64)
-    pairs = np.triu(np.outer(sizes, sizes), k=1)
-    np.fill_diagonal(pairs, sizes * (sizes - 1) // 2)
-    together = _share_one([campaign_set for campaign_set, _ in kinds])
-    claimed = _share_one([finding_set for _, finding_set in kinds])
-    return PairCounts(
-        together=int(pairs[together].sum()),
-        claimed=int(pairs[claimed].sum()),
-        right=int(pairs[together & claimed].sum()),
-    )
+    together = _incidence([campaign_set for campaign_set, _ in kinds])
+    claimed = _incidence([finding_set for _, finding_set in kinds])
+    totals = np.zeros(3, dtype=np.int64)
+    for start in range(0, len(sizes), _KINDS_AT_ONCE):
+        rows = slice(start, start + _KINDS_AT_ONCE)
+        one_campaign = (together[rows] @ together.T).astype(bool)
+        one_finding = (claimed[rows] @ claimed.T).astype(bool)
+        both = one_campaign.multiply(one_finding)
+        totals += [sizes[rows] @ (block @ sizes) for block in (one_campaign, one_finding, both)]
+    # Each pair was met twice, and each account once with itself.
+    alone = [sizes @ (have > 0) for have in _filled(together, claimed)]
+    counted = (totals - np.array(alone)) // 2
+    return PairCounts(int(counted[0]), int(counted[1]), int(counted[2]))
 
 
 def _memberships(groups: Mapping[str, Set[str]]) -> dict[str, frozenset[str]]:
@@ -69,13 +79,16 @@ def _memberships(groups: Mapping[str, Set[str]]) -> dict[str, frozenset[str]]:
     return {account: frozenset(names) for account, names in found.items()}
 
 
-def _share_one(sets: Iterable[frozenset[str]]) -> npt.NDArray[np.bool_]:
-    """Which of the sets have an element in common, as a square of truth values."""
-    listed = list(sets)
-    position = {name: i for i, name in enumerate(sorted(set().union(*listed)))}
-    incidence = np.zeros((len(listed), len(position)), dtype=np.int64)
-    for row, names in enumerate(listed):
-        for name in names:
-            incidence[row, position[name]] = 1
-    shared: npt.NDArray[np.bool_] = (incidence @ incidence.T) > 0
-    return shared
+def _incidence(sets: list[frozenset[str]]) -> csr_array:
+    """Which set has which name, as a sparse matrix of ones."""
+    position = {name: i for i, name in enumerate(sorted(set().union(*sets)))}
+    rows = [row for row, names in enumerate(sets) for _ in names]
+    columns = [position[name] for names in sets for name in sorted(names)]
+    ones = np.ones(len(rows), dtype=np.int64)
+    return csr_array((ones, (rows, columns)), shape=(len(sets), max(1, len(position))))
+
+
+def _filled(together: csr_array, claimed: csr_array) -> tuple[_Counts, _Counts, _Counts]:
+    """For each kind of account, whether it has any campaign, any finding, and both."""
+    campaigns, findings = together.sum(axis=1), claimed.sum(axis=1)
+    return campaigns, findings, campaigns * findings

@@ -14,17 +14,17 @@ __all__ = ["BASELINES", "Baseline", "Proposal", "SuspectGroup"]
 BASELINES: tuple[Baseline, ...] = (
     Baseline(
         "payment_or_address",
-        "accounts that share a payment token or an address",
+        "shared payment token or address",
         groups_sharing_payment_or_address,
     ),
     Baseline(
         "prompt_opening",
-        "accounts whose prompts begin with the same fifty characters",
+        "same first fifty characters of the prompt",
         groups_sharing_a_prompt_opening,
     ),
     Baseline(
         "volume_and_regularity",
-        "accounts that send much, evenly, around the clock",
+        "volume and regularity",
         accounts_like_machines,
     ),
 )
