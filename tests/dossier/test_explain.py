@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -16,6 +17,10 @@ from stillwatch.records import Findings, write_findings
 def found(tmp_path):
     write_findings(build_findings(campaign_exchanges(24, 3)), tmp_path)
     return tmp_path
+
+
+def _rows():
+    return campaign_exchanges(24, 3)
 
 
 def _run(folder, wanted, *options):
@@ -101,6 +106,17 @@ def test_a_folder_without_findings_is_named_with_a_remedy(tmp_path):
     assert result.exit_code == 2
     assert "there are no findings here" in result.stderr
     assert "stillwatch scan" in result.stderr
+
+
+def test_a_slip_in_a_random_id_is_a_slip_although_it_is_in_a_digit(tmp_path):
+    """Random ids have no neighbours, so one that differs by a digit was meant."""
+    rows = [replace(r, account_id=f"acct_7f3a{r.account_id[5:]}b9e1d") for r in _rows()]
+    write_findings(build_findings(rows), tmp_path)
+
+    result = _run(tmp_path, "acct_7f3a0002b8e1d")
+
+    assert result.exit_code == 2
+    assert "Did you mean 'acct_7f3a0002b9e1d'?" in result.stderr
 
 
 @pytest.mark.parametrize("options", [[], ["--findings", "a", "--lake", "b"]])

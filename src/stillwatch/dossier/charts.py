@@ -141,7 +141,7 @@ def hours_in_words(case: Case) -> str:
     return (
         f"Busiest hour {busiest:02}:00 UTC with {percent(case.hours[busiest])} of the campaign's "
         f"exchanges, against {percent(case.honest_hours[busiest])} elsewhere. Hours with less than "
-        f"1 %: {quiet} of 24, elsewhere {honest_quiet}."
+        f"1\u00a0%: {quiet} of 24, elsewhere {honest_quiet}."
     )
 
 

@@ -29,6 +29,8 @@ __all__ = ["Explanation", "explain"]
 
 _STRONGEST_LINKS = 5
 _NEAR = 0.8
+_DIGITS = re.compile(r"\d+")
+_DIGIT_RUNS_OF_A_NUMBERED_ID = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,5 +241,9 @@ def _suggest_instead_of(findings: Findings, wanted: str) -> None:
 
 
 def _is_slip(wanted: str, known: str) -> bool:
-    """Numbered accounts are neighbours by nature: another number is another account."""
-    return re.findall(r"\d+", wanted) == re.findall(r"\d+", known)
+    """Numbered accounts are neighbours by nature: another number is another account.
+
+    An id with many runs of digits is a random one, and has no neighbours.
+    """
+    mine, theirs = _DIGITS.sub("#", wanted), _DIGITS.sub("#", known)
+    return mine != theirs or mine.count("#") > _DIGIT_RUNS_OF_A_NUMBERED_ID

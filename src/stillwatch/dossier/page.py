@@ -28,11 +28,13 @@ from stillwatch.dossier.charts import (
 from stillwatch.dossier.claims import claims_of, disproofs_of, headline_of
 from stillwatch.dossier.hostile_text import visible
 from stillwatch.dossier.link_graph import draw_link_graph
+from stillwatch.dossier.wrappers import Wrapper
 
 __all__ = ["render_page"]
 
 # Of a long table this many rows stand open; the rest is one click away, and open on paper.
 _MEMBERS_UNFOLDED = 40
+_WRAPPERS_UNFOLDED = 4
 
 
 def render_page(case: Case, *, command: str, as_of: datetime) -> str:
@@ -65,6 +67,7 @@ def render_page(case: Case, *, command: str, as_of: datetime) -> str:
         hours_in_words=hours_in_words(case),
         targets=words.joined([words.TARGETS.get(t, t) for t in case.campaign["targets"] or []]),
         wrappers=case.wrappers,
+        wrapper_lists=_wrapper_lists(case),
         wrapper_intro=_wrapper_intro(case),
         graph=draw_link_graph(case),
         link_kinds=case.link_kinds,
@@ -124,6 +127,15 @@ def _without_signal(case: Case) -> list[str]:
         + (f"e-value {words.figure(v)}" if isinstance(v, int | float) else str(v))
         for signal, v in noted.items()
     ]
+
+
+def _wrapper_lists(case: Case) -> list[tuple[str, list[Wrapper], list[Wrapper]]]:
+    """For prompts and system instructions: a title, the frequent wrappers, and the rarer ones."""
+    lists = []
+    for field, title in (("prompt", "Template"), ("system instructions", "System instructions")):
+        own = [wrapper for wrapper in case.wrappers if wrapper.field == field]
+        lists.append((title, own[:_WRAPPERS_UNFOLDED], own[_WRAPPERS_UNFOLDED:]))
+    return lists
 
 
 def _wrapper_intro(case: Case) -> str:

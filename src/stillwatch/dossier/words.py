@@ -99,6 +99,8 @@ def figure(value: float) -> str:
         exponent = math.floor(math.log10(abs(value)))
         mantissa = value / 10.0**exponent
         head = f"{mantissa:.1f}".removesuffix(".0")
+        if head == "1":
+            return power_of_ten(exponent)
         return f"{head}\u00a0×\u00a010{str(exponent).translate(_SUPERSCRIPTS)}"
     if abs(value) >= 1000:
         return f"{float(f'{value:.3g}'):,.0f}"
@@ -110,7 +112,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 def power_of_ten(exponent: int) -> str:
     """A power of ten for an axis: 1, 10, 100, 1,000, then 10⁴ and so on."""
-    if exponent <= 3:
+    if 0 <= exponent <= 3:
         return f"{10**exponent:,}"
     return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
 
