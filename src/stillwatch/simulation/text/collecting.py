@@ -172,7 +172,8 @@ def _judges(row: RealPrompt) -> bool:
 
 
 def _clauses(book: Phrasebook, target: Target) -> dict[str, list[Piece]]:
-    clauses = {name: list(book.pools[f"{name}.{target}"]) for name in _CLAUSES}
+    own = ((name, book.pools.get(f"{name}.{target}")) for name in _CLAUSES)
+    clauses = {name: pool or book.pools[name] for name, pool in own}
     clauses["ask2"] = clauses["ask"]
     return clauses
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from stillwatch.simulation.text.grammar import (
     Draw,
@@ -19,7 +20,7 @@ from stillwatch.simulation.text.words import Variety
 
 __all__ = ["LANGUAGES", "Phrasebook", "Topic", "load_phrasebook"]
 
-LANGUAGES = ("en",)
+LANGUAGES = ("en", "es", "de", "hi", "zh", "ja", "th", "ar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +64,24 @@ class Phrasebook:
 
 @lru_cache(maxsize=32)
 def load_phrasebook(language: str, variety: Variety) -> Phrasebook:
-    """The packaged phrases of a language (one of `LANGUAGES`)."""
-    written: dict[str, list[str]] = {}
-    folder = files(__package__).joinpath("data", "phrases", language)
+    """The packaged phrases of a language (one of `LANGUAGES`).
+
+    A language's own pools take the place of those that all languages share.
+    """
+    shared = _read(files(__package__).joinpath("data/phrases/common.txt"), variety)
+    own: dict[str, list[str]] = {}
+    folder = files(__package__).joinpath("data/phrases", language)
     for source in sorted(folder.iterdir(), key=lambda file: file.name):
-        where = f"phrases/{language}/{source.name}"
-        for name, lines in read_phrases(source.read_text("utf-8"), variety, where=where).items():
-            written.setdefault(name, []).extend(lines)
+        for name, lines in _read(source, variety).items():
+            own.setdefault(name, []).extend(lines)
+    written = shared | own
     topics = tuple(_topic(line) for line in written.pop("topics"))
     pools = {name: [compile_pattern(line) for line in lines] for name, lines in written.items()}
     return Phrasebook(language, pools, topics).about(topics)
+
+
+def _read(source: Traversable, variety: Variety) -> dict[str, list[str]]:
+    return read_phrases(source.read_text("utf-8"), variety, where=source.name)
 
 
 def _topic(line: str) -> Topic:
