@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from dossier_builders import CAMPAIGN, build_findings, campaign_exchanges
 
 from stillwatch.cli.explain import command
+from stillwatch.lake.store import Lake
 from stillwatch.records import Findings, write_findings
 
 
@@ -97,6 +98,19 @@ def test_the_neighbour_of_a_member_by_number_is_not_taken_for_a_slip(found):
 
     assert result.exit_code == 0
     assert "Nothing links account acct-0099" in result.stderr
+
+
+def test_the_latest_scan_of_a_lake_is_explained(tmp_path):
+    """With --lake the findings that a scan of the lake left in it are taken."""
+    lake = Lake.create(tmp_path / "lake", "fingerprint")
+    with lake.writer():
+        pass
+    write_findings(build_findings(_rows()), lake.findings_directory)
+
+    result = CliRunner().invoke(command, [CAMPAIGN, "--lake", str(tmp_path / "lake"), "--json"])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["kind"] == "campaign"
 
 
 def test_a_folder_without_findings_is_named_with_a_remedy(tmp_path):
