@@ -21,6 +21,7 @@ __all__ = ["Cohort", "Customer", "Organisation"]
 _BORN_IN_WINDOW = 0.14
 _CLOSES_IN_WINDOW = 0.02
 _BANNED_WRONGLY = 0.006
+_ROTATED_KEYS = 0.12
 _QUOTA = {
     "free": 60_000,
     "individual": 1_000_000,
@@ -194,6 +195,8 @@ class Cohort:
                 revoked_at=moment(closed) if closed and restored is None else None,
             )
         )
+        if rng.random() < _ROTATED_KEYS and created < frame.start:
+            self._add_rotated_key(account_id, created)
         self.truth.append(
             TruthAccount(
                 account_id=account_id,
@@ -223,6 +226,18 @@ class Cohort:
             device=other.account.device_token if device else own.device,
         )
         return self.open(plan=plan, country=other.country, means=shared, signup=signup, born=born)
+
+    def _add_rotated_key(self, account_id: str, created: int) -> None:
+        """A key from before the window that has long been replaced."""
+        retired = created + int(self.rng.random() * (self.frame.start - created))
+        self.credentials.append(
+            Credential(
+                credential_id=token("key", self.frame.seed, self.key, account_id),
+                account_id=account_id,
+                created_at=moment(created),
+                revoked_at=moment(retired),
+            )
+        )
 
     def account_rows(self) -> list[Account]:
         """The rows of the accounts, in order of opening."""

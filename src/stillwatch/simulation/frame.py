@@ -46,7 +46,7 @@ MODELS: dict[str, float] = {
 
 def token(kind: str, *parts: object) -> str:
     """A pseudonym of the form `kind_hex`, as a provider's keyed hash would give."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=9)
+    digest = hashlib.blake2b("\x1f".join(map(str, (kind, *parts))).encode(), digest_size=9)
     return f"{kind}_{digest.hexdigest()}"
 
 

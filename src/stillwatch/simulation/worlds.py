@@ -184,6 +184,8 @@ def plan_cohorts(
     honest: list[CohortPlan] = []
     shares = {name: POPULATIONS[name].share for name in populations}
     total = sum(shares.values())
+    if not populations:
+        return hostile
     order = sorted(populations, key=lambda name: (name == _FILLS_UP, list(POPULATIONS).index(name)))
     for name in order:
         if name == order[-1]:
@@ -196,7 +198,9 @@ def plan_cohorts(
 
 def _plan_campaign(frame: Frame, name: str, accounts: int, scale: float) -> CohortPlan:
     campaign = CAMPAIGNS[name]
-    size = campaign.accounts(accounts, scale)
+    size = campaign.accounts(
+        frame.rng(_HOSTILE, list(CAMPAIGNS).index(name), 1 << 20), accounts, scale
+    )
     return CohortPlan(
         key=(_HOSTILE, list(CAMPAIGNS).index(name), 0),
         kind=name,

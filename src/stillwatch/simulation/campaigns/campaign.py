@@ -85,7 +85,7 @@ class Campaign:
     continues: ClassVar[float] = 0.0
     model: ClassVar[str] = "aster-3-large"
 
-    def accounts(self, of_all: int, scale: float) -> int:
+    def accounts(self, rng: np.random.Generator, of_all: int, scale: float) -> int:
         """How many accounts it has in a world of `of_all`."""
         smallest, largest = self.size
         return min(max(round(self.share * scale * of_all), smallest), largest)

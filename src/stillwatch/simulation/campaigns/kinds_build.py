@@ -89,6 +89,11 @@ class SmallRing(Campaign):
     replays = 0.2
     continues = 0.1
 
+    def accounts(self, rng: np.random.Generator, of_all: int, scale: float) -> int:
+        """Small however large the world is, and smaller still in a small one."""
+        smallest, largest = self.size
+        return min(int(rng.integers(smallest, largest + 1)), max(smallest, of_all // 60))
+
 
 class JudgeOnly(Campaign):
     """A reward model on loan: each answer is graded twice against a rubric.

@@ -145,7 +145,8 @@ def _deal(
     origins: Sequence[Origin],
 ) -> None:
     """Give every item of one list to one account."""
-    manner = _manner(cohort, kind, owner, client, AnswerStyle.AUTO)
+    style = AnswerStyle.PROSE if kind is WorkKind.CATALOGUE else AnswerStyle.JSON
+    manner = _manner(cohort, kind, owner, client, style)
     for number, customer in enumerate(accounts):
         mine = np.nonzero(dealt == number)[0]
         if len(mine):

@@ -44,7 +44,7 @@ class NightlyJobs(Single):
             software = Software.BATCH if rng.random() < 0.3 else Software.PYTHON_SDK
             manner = Manner(
                 client=draw_client(rng, software),
-                style=AnswerStyle.AUTO,
+                style=AnswerStyle.JSON if rng.random() < 0.5 else AnswerStyle.LABEL,
                 system=cohort.library.system(WorkKind.NIGHTLY_JOB, rng, owner=owner),
                 temperature=0.0,
                 max_output_tokens=int(rng.choice([256, 512, 1024])),
@@ -120,7 +120,7 @@ class RagBackfills(Single):
             ]
             manner = Manner(
                 client=draw_client(rng, Software.FRAMEWORK),
-                style=AnswerStyle.AUTO,
+                style=AnswerStyle.JSON if rng.random() < 0.5 else AnswerStyle.LIST,
                 system=cohort.library.system(WorkKind.RAG_BACKFILL, rng, owner=customer.seed),
                 temperature=0.0,
                 shares_prefix=True,
@@ -154,7 +154,7 @@ class DriftMonitors(Single):
             )
             manner = Manner(
                 client=draw_client(rng, Software.SHELL),
-                style=AnswerStyle.AUTO,
+                style=AnswerStyle.LABEL,
                 temperature=0.0,
                 settings=_settings(seed=1, logprobs=5),
             )

@@ -1,0 +1,70 @@
+"""`stillwatch simulate` in a shell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from stillwatch.cli.simulate import command
+from stillwatch.simulation import CAMPAIGNS, POPULATIONS, WORLDS
+
+
+def run(*arguments):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_json_has_the_keys_others_script_against(tmp_path):
+    """One object on standard output."""
+    result = run(
+        "--world", "tiny", "--accounts", 120, "--days", 2, "--out", tmp_path / "w", "--json"
+    )
+
+    facts = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert facts["accounts"] == pytest.approx(120, abs=10)
+    assert facts["exchanges"] > 100
+    assert facts["campaign_accounts"] == 20
+    assert (tmp_path / "w" / "exchanges" / "2026-03-02.parquet").is_file()
+
+
+def test_list_names_everything():
+    """Worlds, populations with their reason to look guilty, campaigns with their case."""
+    result = run("--list")
+
+    assert result.exit_code == 0
+    for name in (*WORLDS, *POPULATIONS, *CAMPAIGNS):
+        assert f"  {name} " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--world", "demoo"), "Did you mean 'demo'"),
+        (("--campaigns", "hidra"), "Did you mean 'hydra'"),
+        (("--populations", "familly"), "Did you mean 'family'"),
+        (("--evasion", "7"), "from 0 to 3"),
+        (("--accounts", "3"), "too small"),
+        (("--days", "0"), "too small"),
+        (("--exchanges", "5"), "too small"),
+        (("--seed", "-1"), "too small"),
+        (("--corpus", "nowhere-at-all"), "nowhere-at-all"),
+    ],
+)
+def test_unusable_arguments_end_with_status_2_and_a_way_out(tmp_path, arguments, words):
+    """And leave nothing behind."""
+    result = run("--world", "tiny", "--out", tmp_path / "w", *arguments)
+
+    assert result.exit_code == 2
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_folder_to_write_it_says_so():
+    """`--out` is needed for anything but the list."""
+    result = run("--world", "tiny")
+
+    assert result.exit_code == 2
+    assert "--out" in result.output
