@@ -12,30 +12,29 @@ import pytest
 from click.testing import CliRunner, Result
 from hand_made_worlds import perfect_findings, two_rings_and_a_class
 
-from stillwatch.records import write_findings
+from stillwatch.evaluation.score import evaluate_findings
+from stillwatch.evaluation.world import open_world_log, read_truth
 
 _TOOL = Path(__file__).parents[2] / "tools" / "evaluate_worlds.py"
 
-# Copies a ready world and its findings into place, and counts how often it was asked; `evaluate`
-# itself is the real one.
+# Writes what the real commands would leave and print, and counts how often it was asked.
 _STAND_IN = """\
 #!{python}
-import json, pathlib, shutil, sys
+import json, pathlib, sys
 ready = pathlib.Path({ready!r})
 words = sys.argv[1:]
 with open(ready / "calls", "a") as calls:
     calls.write(words[0] + "\\n")
 if words[0] == "evaluate":
-    from stillwatch.cli.main import run
-    run()
+    print((ready / "evaluation.json").read_text())
+    sys.exit(0)
 out = pathlib.Path(words[words.index("--out") + 1])
+out.mkdir()
 if words[0] == "simulate":
-    shutil.copytree(ready / "world", out)
     seed = words[words.index("--seed") + 1]
     (out / "world.json").write_text(json.dumps({{"world": "hand-made", "seed": seed}}))
     print(json.dumps({{"accounts": 27, "exchanges": 84, "campaign_accounts": 12}}))
 else:
-    shutil.copytree(ready / "findings", out)
     print(json.dumps({{"seconds": 0.5, "campaigns": []}}))
     sys.exit(3)
 """
@@ -44,8 +43,10 @@ else:
 @pytest.fixture
 def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     world = two_rings_and_a_class()
-    world.write(tmp_path / "ready" / "world")
-    write_findings(perfect_findings(world), tmp_path / "ready" / "findings")
+    folder = world.write(tmp_path / "ready" / "world")
+    with open_world_log(folder) as log:
+        result = evaluate_findings(read_truth(folder), log, perfect_findings(world))
+    (tmp_path / "ready" / "evaluation.json").write_text(json.dumps(result.as_json()))
     stand_in = tmp_path / "bin" / "stillwatch"
     stand_in.parent.mkdir()
     stand_in.write_text(_STAND_IN.format(python=sys.executable, ready=str(tmp_path / "ready")))
@@ -74,7 +75,9 @@ def test_finished_seeds_are_not_run_again(ready: Path) -> None:
 def test_the_page_keeps_what_people_wrote_around_the_figures(ready: Path) -> None:
     """Only what lies between the markers is replaced, however often it is rendered."""
     page = ready / "evaluation.md"
-    page.write_text("Before.\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nAfter.\n")
+    page.write_text(
+        "Before.\n<!-- measured: begin -->\nstale figures\n<!-- measured: end -->\nAfter.\n"
+    )
     arguments = ["--out", str(ready / "out.json"), "--markdown", str(page)]
     measure("--world", "hand-made", "--seeds", "1", *arguments)
     once = page.read_text()
@@ -84,7 +87,7 @@ def test_the_page_keeps_what_people_wrote_around_the_figures(ready: Path) -> Non
     assert page.read_text() == once
     assert once.startswith("Before.\n")
     assert once.endswith("After.\n")
-    assert "old" not in once
+    assert "stale figures" not in once
     assert "2 of 2" in once
 
 

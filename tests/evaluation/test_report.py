@@ -27,7 +27,7 @@ def evaluation_of(findings: Findings, directory: Path) -> dict[str, Any]:
 
 def measured(seed: int, evaluation: dict[str, Any]) -> MeasuredWorld:
     return MeasuredWorld(
-        world={"world": "hand-made", "seed": seed, "dials": {"identity": 1}},
+        world={"world": "hand-made", "seed": seed, "evasion": {"identity": 1}},
         simulated={"accounts": 27, "exchanges": 84, "campaign_accounts": 12},
         scanned={"seconds": 1.25},
         evaluation=evaluation,

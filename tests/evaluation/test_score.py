@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hand_made_worlds import (
     START,
@@ -263,3 +265,43 @@ def test_a_folder_without_a_world_is_named_with_its_remedy(tmp_path: Path) -> No
     """An empty folder is unusable input, and the message says what to give instead."""
     with pytest.raises(InputError, match="stillwatch simulate"):
         read_truth(tmp_path)
+
+
+def test_names_do_not_matter(tmp_path: Path) -> None:
+    """Other names for accounts, campaigns and findings leave every figure as it was."""
+    figures = []
+    for directory, letter in (("one", "a"), ("two", "z")):
+        world = WorldBuilder()
+        for number in range(5):
+            world.serves(f"{letter}{9 - number}", f"{letter}-first", cover=number)
+            world.serves(f"{letter}{90 - number}", f"m{letter}-second", role="mixed")
+            world.honest(f"{letter}{900 - number}", group=f"{letter}-group")
+        accused = {
+            f"{letter}-f1": [f"{letter}{9 - n}" for n in range(4)] + [f"{letter}900"],
+            f"b{letter}-f2": {f"{letter}{90 - n}": "mixed" for n in range(3)},
+        }
+        result = evaluate(world, findings_that_accuse(world, accused), tmp_path / directory)
+        names = ("campaign", "finding")
+        figures.append(
+            result.as_json()
+            | {
+                "campaigns": sorted(
+                    str({k: v for k, v in campaign.items() if k not in names})
+                    for campaign in result.as_json()["campaigns"]
+                )
+            }
+        )
+
+    assert figures[0] == figures[1]
+
+
+def test_findings_are_timed_only_by_accounts_that_are_the_campaigns_own(tmp_path: Path) -> None:
+    """An honest account flagged early does not make the campaign detected early."""
+    world = two_rings_and_a_class()
+    late = perfect_findings(world, flagged_after=timedelta(hours=9))
+    early = findings_that_accuse(world, {"found-amber": ["person-0"]}, flagged_at=START)
+    members = pa.concat_tables([late.members, early.members])
+
+    result = evaluate(world, replace(late, members=members), tmp_path)
+
+    assert result.campaigns[0].time_to_detection_hours == pytest.approx(9.0)

@@ -14,6 +14,7 @@ from rich.table import Table
 from stillwatch.cli.output import emit_json, people, reports_errors, say
 
 if TYPE_CHECKING:
+    from stillwatch.evaluation.accusations import PopulationFlags
     from stillwatch.evaluation.comparison import BaselineScore
     from stillwatch.evaluation.score import Evaluation
 
@@ -72,13 +73,11 @@ def _campaigns(result: Evaluation) -> Table:
     table = _table(
         "Campaigns",
         "campaign",
-        "kind",
         right=("accounts", "recall", "precision", "exchanges", "whole", "pure", "hours"),
     )
     for campaign in result.campaigns:
         table.add_row(
             escape(campaign.campaign),
-            escape(campaign.kind),
             str(campaign.accounts),
             _figure(campaign.account_recall) if campaign.found else "missed",
             _figure(campaign.account_precision),
@@ -96,25 +95,25 @@ def _populations(result: Evaluation) -> Table:
         "population",
         right=("accused", "accounts", "groups accused", "groups", "at most (95 %)"),
     )
-    for population, flags in result.honest_flagged_by_population.items():
-        table.add_row(
-            escape(population),
-            str(flags.flagged),
-            str(flags.accounts),
-            str(flags.groups_flagged),
-            str(flags.groups),
-            _at_most(flags.upper95),
-        )
-    table.add_section()
-    table.add_row(
-        "all",
-        str(result.honest_flagged),
-        str(result.honest_accounts),
-        str(result.honest_groups_flagged),
-        str(result.honest_groups),
-        _at_most(result.honest_flagged_upper95),
-    )
+    populations = result.honest_flagged_by_population
+    accused = {name: flags for name, flags in populations.items() if flags.flagged}
+    for name, flags in accused.items():
+        _add_flags(table, name, flags)
+    if accused:
+        table.add_section()
+    _add_flags(table, f"all {len(populations)} populations", result.everyone)
     return table
+
+
+def _add_flags(table: Table, name: str, flags: PopulationFlags) -> None:
+    table.add_row(
+        escape(name),
+        str(flags.flagged),
+        str(flags.accounts),
+        str(flags.groups_flagged),
+        str(flags.groups),
+        _at_most(flags.upper95),
+    )
 
 
 def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:

@@ -58,9 +58,9 @@ def render_report(measured: Sequence[MeasuredWorld]) -> str:
 def _title(run: MeasuredWorld) -> str:
     world = run.world
     parts = [f"World `{world.get('world', '?')}`"]
-    dials = world.get("dials")
+    dials = world.get("evasion")
     if isinstance(dials, Mapping) and dials:
-        parts.append("evasion " + " ".join(f"{k} {v}" for k, v in dials.items()))
+        parts.append("evasion " + " ".join(f"{name}={level}" for name, level in dials.items()))
     if world.get("corpus"):
         parts.append(f"corpus {world['corpus']}")
     return ", ".join(parts)

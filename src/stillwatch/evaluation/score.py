@@ -115,6 +115,17 @@ class Evaluation:
     campaigns_total: int
     campaigns: tuple[CampaignScore, ...]
 
+    @property
+    def everyone(self) -> PopulationFlags:
+        """The flags of all honest populations together."""
+        return PopulationFlags(
+            flagged=self.honest_flagged,
+            accounts=self.honest_accounts,
+            groups_flagged=self.honest_groups_flagged,
+            groups=self.honest_groups,
+            upper95=self.honest_flagged_upper95,
+        )
+
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
