@@ -71,6 +71,24 @@ def test_new_lake_is_written_at_its_first_commit(tmp_path: Path) -> None:
     assert Lake.open(tmp_path / "lake").manifest.key_fingerprint == "key-1"
 
 
+def test_interrupt_right_after_the_commit_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When Ctrl-C comes just after the manifest was replaced, the lake is the new one, whole."""
+    lake = new_lake(tmp_path / "lake", exchanges(1))
+    write = Manifest.write
+
+    def write_and_interrupt(manifest: Manifest, path: Path) -> None:
+        write(manifest, path)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Manifest, "write", write_and_interrupt)
+    with pytest.raises(KeyboardInterrupt), lake.writer() as writer:
+        writer.add("exchanges", exchanges(2, 3))
+
+    assert len(stored(Lake.open(tmp_path / "lake"), "exchanges")) == 3
+
+
 def test_reader_keeps_the_snapshot_it_opened(tmp_path: Path) -> None:
     """What is imported after a reader opened the lake changes none of its files."""
     lake = new_lake(tmp_path / "lake", exchanges(1, 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
 import signal
 import subprocess
@@ -243,6 +244,16 @@ def test_file_of_another_format_is_given_up_early(desk: Desk) -> None:
     assert any("another format" in reason for _, _, reason in reasons(desk))
 
 
+@pytest.mark.parametrize("indent", [2, None])
+def test_json_document_is_named_once(desk: Desk, indent: int | None) -> None:
+    """JSON that is not one object a line is one entry of the quarantine, not one a line."""
+    rows = [{"account_id": "a", "started_at": "2026-03-01"}] * 50
+    (desk.folder / "x.json").write_text(json.dumps(rows, indent=indent))
+
+    assert desk.import_(desk.folder / "x.json").status == 2
+    assert "one object a line" in only_reason(desk)
+
+
 def test_truth_of_a_simulated_world_is_not_taken_for_a_log(desk: Desk) -> None:
     """Truth lies beside a world's log; none of it may reach the detector."""
     desk.parquet("w/truth_accounts.parquet", [{"account_id": "a", "population": "x", "role": "y"}])
@@ -461,7 +472,7 @@ COLUMNS = st.sampled_from(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.dictionaries(COLUMNS | st.text(max_size=5), JSON, max_size=8), max_size=6))
 def test_arbitrary_values_never_crash_an_import(
@@ -482,7 +493,7 @@ def test_arbitrary_values_never_crash_an_import(
 
 
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
 def test_damaged_parquet_never_crashes_an_import(
@@ -513,3 +524,13 @@ def test_extra_columns_of_unlike_types_come_together(desk: Desk) -> None:
     assert (outcome.report["imported"], later.report["imported"]) == (4, 2)
     grades = {row["exchange_id"]: row["grade"] for row in desk.rows("exchanges")}
     assert (grades["e0"], grades["e2"]) == ("7", "seven")
+
+
+def test_optional_time_that_is_none_costs_the_value_only(desk: Desk) -> None:
+    """Text in place of an optional time in Parquet becomes null and is counted."""
+    path = desk.parquet("x.parquet", [row | {"finished_at": "late"} for row in exchange_rows(3)])
+
+    outcome = desk.import_(path)
+
+    assert outcome.report["imported"] == 3
+    assert outcome.report["emptied_values"] == {"finished_at": 3}

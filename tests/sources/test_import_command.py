@@ -268,7 +268,7 @@ def test_extra_columns_are_kept(desk: Desk) -> None:
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.permutations(range(12)), st.integers(1, 11))
 def test_order_and_division_of_files_do_not_matter(

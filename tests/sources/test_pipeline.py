@@ -116,6 +116,24 @@ def test_failing_adapter_costs_the_rest_of_its_file_only() -> None:
     assert "secret" not in intake.first_reason
 
 
+def test_rows_without_account_are_set_aside_one_by_one() -> None:
+    """However many rows in a sequence name no account, those that do are still imported."""
+    basket = Basket()
+    nameless = [row(i) for i in range(9_000)]
+    for item in nameless:
+        del item["account_id"]
+    rows = [*nameless, row(9_000)]
+
+    intake = take(Scripted(ParsedRow(i + 1, item) for i, item in enumerate(rows)), basket)
+
+    imported = [t["exchange_id"].to_pylist() for name, t in basket.tables if name == "exchanges"]
+    lines = [n for name, t in basket.tables if name == "quarantine" for n in t["line"].to_pylist()]
+    assert [i for ids in imported for i in ids] == ["e9000"]
+    assert sorted(lines) == list(range(1, 9_001))
+    assert (intake.read, intake.quarantined) == (9_001, 9_000)
+    assert "account_id" in intake.first_reason
+
+
 @pytest.mark.parametrize("name", sorted(ADAPTERS))
 def test_every_registered_format_loads_under_its_name(name: str) -> None:
     """The registry names adapters that exist and agree on their name."""

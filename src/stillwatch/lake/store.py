@@ -111,13 +111,13 @@ class Lake:
                 key_fingerprint = self.manifest.key_fingerprint
                 self.manifest = Manifest.read(self.path)
                 self.require_key(key_fingerprint)
-            _remove_leftovers(self.path, self.manifest)
+            _remove_leftovers(self.path)
             try:
                 writer = LakeWriter(self.path, self.manifest, Staging(self.path / _STAGING))
                 yield writer
                 self.manifest = writer.commit(now=datetime.now(UTC))
             finally:
-                _remove_leftovers(self.path, self.manifest)
+                _remove_leftovers(self.path)
 
 
 @contextmanager
@@ -143,10 +143,16 @@ def _locked(lake: Path) -> Iterator[None]:
                 lake.rmdir()
 
 
-def _remove_leftovers(lake: Path, manifest: Manifest) -> None:
-    """Remove what a killed import left, and replaced files that nobody reads any more."""
+def _remove_leftovers(lake: Path) -> None:
+    """Remove what a killed import left, and replaced files that nobody reads any more.
+
+    What stays is decided by the manifest on the disk: an interrupt may come after the commit
+    and before anyone in this process knows of it.
+    """
     shutil.rmtree(lake / _STAGING, ignore_errors=True)
-    kept = manifest.named_at(datetime.now(UTC))
+    kept = set()
+    if (lake / MANIFEST).exists():
+        kept = Manifest.read(lake).named_at(datetime.now(UTC))
     for table in LakeWriter.TABLES:
         for path in (lake / table).rglob("*.parquet*"):
             if str(path.relative_to(lake)) not in kept:

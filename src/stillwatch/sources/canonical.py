@@ -176,6 +176,9 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadabl
         text = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
         if not text.strip():
             continue
+        if line.number == 1 and (text.strip() == b"{" or text.lstrip().startswith(b"[")):
+            yield Unreadable(0, "this is one JSON document; one object a line is needed.")
+            return
         try:
             value = json.loads(text)
         except RecursionError:

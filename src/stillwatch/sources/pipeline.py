@@ -135,6 +135,7 @@ class _FileIntake:
         for item in _guarded(adapter, self.path):
             if isinstance(item, Unreadable):
                 self._set_aside(item)
+                self.unreadable += 1
                 if not self.good and self.unreadable == _LINES_BEFORE_GIVING_UP:
                     reason = "none of its first 1,000 lines can be read: is it of another format?"
                     self._set_aside(Unreadable(0, reason))
@@ -162,7 +163,12 @@ class _FileIntake:
         table = waiting[0].table
         typed = typed_rows([item.row for item in waiting], _SCHEMAS[table])
         self.intake.emptied += typed.emptied
-        self._take(table, typed.table, [item.line for item in waiting])
+        try:
+            self._take(table, typed.table, [item.line for item in waiting])
+        except InputError as error:
+            # Unlike columns, rows say nothing of those that follow: set aside only these.
+            for item in waiting:
+                self._set_aside(Unreadable(item.line, f"{error.what} {error.remedy}"))
 
     def _take(self, table: str, rows: pa.Table, lines: list[int]) -> None:
         rows = rows.drop_columns([c for c in rows.column_names if c == LINE])
@@ -180,7 +186,6 @@ class _FileIntake:
         self.destination.add(table, refined.rows)
 
     def _set_aside(self, item: Unreadable) -> None:
-        self.unreadable += 1
         self.intake.read += 1
         self.intake.quarantined += 1
         entry = QuarantinedRow.of(self.path, item.line, item.reason, when=self.refiner.now)

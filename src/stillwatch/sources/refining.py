@@ -19,7 +19,7 @@ from stillwatch.identity import (
     name_exchanges,
     tokenise,
 )
-from stillwatch.records import LOG_TABLES, TIMESTAMP, InputError, TableSchema, conform
+from stillwatch.records import LOG_TABLES, TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.rows import typed_column
 
@@ -87,8 +87,9 @@ class Refiner:
         if len(set(rows.column_names)) < rows.num_columns:
             raise InputError("two columns have the same name.", where=where)
         filled = self._filled(rows, schema)
-        conformed = conform(_loosened(filled), _without(schema, _MADE.get(table)), where=where)
-        result = Refined(conformed.table)
+        loosened, emptied = _loosened(filled, schema)
+        conformed = conform(loosened, _without(schema, _MADE.get(table)), where=where)
+        result = Refined(conformed.table, emptied=emptied)
         _note_problems(result, conformed.problems, filled[LINE].to_pylist())
         self._reject_wrong_clocks(result, schema)
         _drop_unfit_columns(result, schema)
@@ -171,37 +172,44 @@ def _without(schema: TableSchema, made: str | None) -> TableSchema:
     return TableSchema(schema.name, columns)
 
 
-def _loosened(rows: pa.Table) -> pa.Table:
-    """Times, lists and structures that were written as text or numbers, read as such."""
-    types = {c.name: c.arrow_type for s in LOG_TABLES for c in s.columns}
-    for index, name in enumerate(rows.column_names):
-        wanted, given = types.get(name), rows.schema.field(name).type
-        if wanted is None or pa.types.is_null(given):
+def _loosened(rows: pa.Table, schema: TableSchema) -> tuple[pa.Table, Counter[str]]:
+    """Times, lists and structures that were written as text or numbers, read as such.
+
+    Also says how many optional values could not be; a row without a required one is rejected.
+    """
+    emptied: Counter[str] = Counter()
+    for item in schema.columns:
+        if item.name not in rows.column_names:
             continue
+        index = rows.column_names.index(item.name)
+        given = rows.schema.field(index).type
         is_text = pa.types.is_string(given) or pa.types.is_large_string(given)
         is_number = pa.types.is_integer(given) or pa.types.is_floating(given)
-        if (wanted == TIMESTAMP and (is_text or is_number)) or (
-            pa.types.is_nested(wanted) and is_text
-        ):
-            column, _ = typed_column(rows[name].to_pylist(), wanted)
-            rows = rows.set_column(index, name, column)
-    return rows
+        is_loose_time = item.arrow_type == TIMESTAMP and (is_text or is_number)
+        if is_loose_time or (pa.types.is_nested(item.arrow_type) and is_text):
+            column, failed = typed_column(rows[item.name].to_pylist(), item.arrow_type)
+            rows = rows.set_column(index, item.name, column)
+            if failed and not item.required:
+                emptied[item.name] += failed
+    return rows, emptied
 
 
-def _note_problems(result: Refined, problems: tuple[object, ...], lines: list[int]) -> None:
-    seen: set[int] = set()
+def _note_problems(result: Refined, problems: tuple[Problem, ...], lines: list[int]) -> None:
+    """Each row that was left out becomes one rejection; each other problem cost its value."""
     kept = set(result.rows[LINE].to_pylist())
+    rejected: set[int] = set()
     for problem in problems:
-        row, column = getattr(problem, "row", None), getattr(problem, "column", "")
-        what = getattr(problem, "what", "")
-        if row is None:
+        if problem.row is None:
             continue
-        line = lines[row]
+        line = lines[problem.row]
         if line in kept:
-            result.emptied[column] += 1
-        elif line not in seen:
-            seen.add(line)
-            result.rejected.append(Unreadable(line, f"column {column}: {_required(what)}"))
+            result.emptied[problem.column] += 1
+        elif line not in rejected:
+            rejected.add(line)
+            reason = f"column {problem.column}: {_required(problem.what)}"
+            if problem.column == "account_id":
+                reason += " `--set account_id=NAME` bills such rows to one account."
+            result.rejected.append(Unreadable(line, reason))
 
 
 def _required(what: str) -> str:
