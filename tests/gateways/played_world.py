@@ -20,7 +20,15 @@ import pyarrow.parquet as pq
 from stillwatch.lake.store import Lake
 from stillwatch.records import read_findings
 
-__all__ = ["SimulatedWorld", "simulated_world"]
+__all__ = [
+    "SimulatedWorld",
+    "accounts_found",
+    "answered",
+    "imported",
+    "nanoseconds",
+    "seconds",
+    "simulated_world",
+]
 
 STILLWATCH = str(Path(sys.executable).with_name("stillwatch"))
 _THREADS = 8
@@ -37,17 +45,13 @@ class SimulatedWorld:
     def play(self, send: Callable[[dict[str, Any]], str]) -> dict[str, dict[str, Any]]:
         """Send every exchange; the gateway's id of each call, and the exchange it was.
 
-        The side table is what times are restored from: see `restored_instant`.
+        The answer is the side table from which the world's times are restored.
         """
         with ThreadPoolExecutor(_THREADS) as pool:
             return dict(zip(pool.map(send, self.exchanges), self.exchanges, strict=True))
 
-    def import_and_scan(self, log: Path, log_format: str, *, folder: Path) -> frozenset[str]:
-        """Import the gateway's log and the provider's own account facts; scan.
-
-        Returns:
-            The accounts of the one campaign that was found.
-        """
+    def lake_of(self, log: Path, log_format: str, *, folder: Path) -> Path:
+        """A lake of the gateway's log and the provider's own facts of its accounts."""
         lake, key = folder / "lake", folder / "key"
         run("keys", "init", "--key-file", str(key))
         facts = [str(self.folder / name) for name in ("accounts.parquet", "model_releases.parquet")]
@@ -57,11 +61,7 @@ class SimulatedWorld:
                 *("--key-file", str(key), "--json"),
             )
             assert json.loads(done)["quarantined"] == 0, done
-        assert imported(lake) == self.spoken()
-        found = json.loads(run("scan", "--lake", str(lake), "--json", status=3))
-        assert len(found["campaigns"]) == 1, found
-        members = read_findings(Lake.open(lake).findings_directory).members
-        return frozenset(members["account_id"].to_pylist())
+        return lake
 
     def spoken(self) -> Counter[tuple[Any, ...]]:
         """Who said what when, and what was answered, as the world has it."""
@@ -95,6 +95,14 @@ def simulated_world(folder: Path) -> SimulatedWorld:
     honest = set(truth["account_id"].to_pylist()) - world.campaign_accounts
     assert (len(world.campaign_accounts), len(honest)) == (20, 200)
     return world
+
+
+def accounts_found(lake: Path) -> frozenset[str]:
+    """The accounts of the one campaign that a scan must find."""
+    found = json.loads(run("scan", "--lake", str(lake), "--json", status=3))
+    assert len(found["campaigns"]) == 1, found
+    members = read_findings(Lake.open(lake).findings_directory).members
+    return frozenset(members["account_id"].to_pylist())
 
 
 def imported(lake: Path) -> Counter[tuple[Any, ...]]:

@@ -1,4 +1,9 @@
-"""A campaign played through a running LiteLLM proxy is found in what the proxy logged."""
+"""A campaign played through a running LiteLLM proxy is found in what the proxy logged.
+
+The proxy, its keys, its callback and its payloads are real; the answers are the world's, as
+`mock_response`. Clocks say now, and the world lasts a week: so the three times of each payload,
+and nothing else, are set to the world's from a side table of LiteLLM's call ids.
+"""
 
 from __future__ import annotations
 
@@ -10,36 +15,42 @@ from typing import Any
 import pytest
 from litellm_proxy import Proxy, litellm_proxy
 from log_receiver import Received, log_receiver
-from played_world import SimulatedWorld, answered, seconds
+from played_world import SimulatedWorld, accounts_found, answered, imported, seconds
 
 _SETTLING_SECONDS = 120
 
 
-@pytest.mark.gateways
-def test_a_campaign_is_found_in_the_logs_of_a_litellm_proxy(
-    world: SimulatedWorld, tmp_path: Path
-) -> None:
-    """Twenty accounts among two hundred honest ones; exactly they are found.
+pytestmark = pytest.mark.gateways
 
-    The proxy, its keys, its callback and its payloads are real; the answers are the world's,
-    as `mock_response`. Clocks say now, and the world lasts a week: so the three times of each
-    payload, and nothing else, are set to the world's from a side table of LiteLLM's call ids.
-    """
+
+@pytest.fixture(scope="module")
+def lake(world: SimulatedWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world played through the proxy, and the proxy's log imported."""
+    folder = tmp_path_factory.mktemp("litellm")
     keys = {account: f"sk-{account}" for account in {r["account_id"] for r in world.exchanges}}
     with (
         log_receiver() as received,
         litellm_proxy(
-            tmp_path,
+            folder,
             accounts={key: {"user_id": account} for account, key in keys.items()},
             endpoint=f"{received.url}/logs",
         ) as proxy,
     ):
         played = world.play(lambda row: _send(proxy, row, keys[row["account_id"]]))
         payloads = _payloads(received, wanted=len(played))
-    log = tmp_path / "litellm.ndjson"
+    log = folder / "litellm.ndjson"
     log.write_text("".join(_in_world_time(p, played) for p in payloads.values()))
+    return world.lake_of(log, "litellm", folder=folder)
 
-    assert world.import_and_scan(log, "litellm", folder=tmp_path) == world.campaign_accounts
+
+def test_the_lake_holds_what_was_played(world: SimulatedWorld, lake: Path) -> None:
+    """Every exchange, with its account, time and texts, and nothing beside them."""
+    assert imported(lake) == world.spoken()
+
+
+def test_the_campaign_is_found_with_exactly_its_members(world: SimulatedWorld, lake: Path) -> None:
+    """Twenty accounts among two hundred honest ones."""
+    assert accounts_found(lake) == world.campaign_accounts
 
 
 def _send(proxy: Proxy, row: dict[str, Any], key: str) -> str:

@@ -1,4 +1,10 @@
-"""A campaign played through an instrumented OpenAI client is found in its telemetry."""
+"""A campaign played through an instrumented OpenAI client is found in its telemetry.
+
+The client, its instrumentation and its exporter are real; the provider is a stand-in that gives
+the world's answers. Content is on the events and the caller is on the spans, as the conventions
+recommend, so that both are needed. Clocks say now, and the world lasts a week: so the times of
+spans and events, and nothing else, are set to the world's from a side table of trace ids.
+"""
 
 from __future__ import annotations
 
@@ -14,27 +20,30 @@ from gateway_environment import ROOT, make_environment
 from log_receiver import log_receiver
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from played_world import SimulatedWorld, answered, nanoseconds
+from played_world import SimulatedWorld, accounts_found, answered, imported, nanoseconds
 from stand_in_openai import stand_in_provider
 
+pytestmark = pytest.mark.gateways
 
-@pytest.mark.gateways
-def test_a_campaign_is_found_in_the_telemetry_of_an_openai_client(
-    world: SimulatedWorld, tmp_path: Path
-) -> None:
-    """Twenty accounts among two hundred honest ones; exactly they are found.
 
-    The client, its instrumentation and its exporter are real; the provider is a stand-in that
-    gives the world's answers. Content is on the events and the caller is on the spans, as the
-    conventions recommend, so that both are needed. Clocks say now, and the world lasts a week:
-    so the times of spans and events, and nothing else, are set to the world's from a side
-    table of trace ids.
-    """
+@pytest.fixture(scope="module")
+def lake(world: SimulatedWorld, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The world played through the client, and its telemetry imported."""
+    folder = tmp_path_factory.mktemp("otel")
     bodies, played = _recorded(world)
-    log = tmp_path / "otlp.bin"
+    log = folder / "otlp.bin"
     log.write_bytes(b"".join(_framed(_in_world_time(*body, played)) for body in bodies))
+    return world.lake_of(log, "otlp", folder=folder)
 
-    assert world.import_and_scan(log, "otlp", folder=tmp_path) == world.campaign_accounts
+
+def test_the_lake_holds_what_was_played(world: SimulatedWorld, lake: Path) -> None:
+    """Every exchange, with its account, time and texts, and nothing beside them."""
+    assert imported(lake) == world.spoken()
+
+
+def test_the_campaign_is_found_with_exactly_its_members(world: SimulatedWorld, lake: Path) -> None:
+    """Twenty accounts among two hundred honest ones."""
+    assert accounts_found(lake) == world.campaign_accounts
 
 
 def _recorded(
