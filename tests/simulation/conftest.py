@@ -58,4 +58,4 @@ def tiny(make_world) -> Tables:
 @pytest.fixture(scope="session")
 def everyone(make_world) -> Tables:
     """The full world, with so little traffic that a test can read it all."""
-    return make_world("full", accounts=3500, exchanges=16_000, days=7)
+    return make_world("full", accounts=3000, exchanges=14_000, days=7)

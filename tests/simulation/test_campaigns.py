@@ -68,7 +68,7 @@ def test_a_limited_task_goes_to_the_next_slot():
 @pytest.mark.parametrize(("campaign", "copies"), [("synchronised", 1), ("judge_only", 2)])
 def test_worlds_deal_each_item_a_fixed_number_of_times(make_world, campaign, copies):
     """The truth shows one queue divided over all accounts."""
-    world = make_world(campaigns=(campaign,), populations=("people",))
+    world = make_world(campaigns=(campaign,), populations=("people",), accounts=120)
 
     answered = Counter(
         row["item"] for row in collected(world) if row["status"] in ("ok", "refused")
@@ -81,7 +81,7 @@ def test_cards_devices_and_networks_are_shared_as_the_identity_dial_says(make_wo
     """0 all; 1 within five; 2 issuer and operator only; 3 nothing."""
     seen = {}
     for level in range(4):
-        world = make_world(level=f"identity={level}", populations=("people",))
+        world = make_world(level=f"identity={level}", populations=("people",), accounts=120)
         members = {r["account_id"] for r in world.rows("truth_accounts") if r["campaign"]}
         accounts = [r for r in world.rows("accounts") if r["account_id"] in members]
         rows = collected(world)
@@ -104,7 +104,7 @@ def test_cards_devices_and_networks_are_shared_as_the_identity_dial_says(make_wo
 @pytest.mark.parametrize(("level", "share"), [(0, 0.0), (1, 0.25), (2, 0.5), (3, 0.9)])
 def test_cover_makes_up_the_share_that_its_dial_says(make_world, level, share):
     """In the whole campaign and, nearly, in each account."""
-    world = make_world(level=f"cover={level}", populations=("people",), days=14)
+    world = make_world(level=f"cover={level}", populations=("people",), accounts=120)
     members = {r["account_id"] for r in world.rows("truth_accounts") if r["campaign"]}
     rows = [row for row in world.joined() if row["account_id"] in members]
 
@@ -116,35 +116,36 @@ def test_volumes_are_level_at_timing_0_and_uneven_at_2_and_3(make_world):
     """A dispatcher gives each account the same; real pools are uneven."""
     spread = {}
     for level in range(4):
-        world = make_world(level=f"timing={level}", populations=("people",), days=14)
+        world = make_world(level=f"timing={level}", populations=("people",), accounts=120)
         counts = np.array(list(Counter(r["account_id"] for r in collected(world)).values()))
         spread[level] = counts.std() / counts.mean()
 
     assert spread[0] < 0.06
-    assert spread[1] < 0.15
+    assert 0.05 < spread[1] < 0.35
     assert spread[2] > 0.4
     assert spread[3] > 0.4
 
 
 def test_round_robin_never_sleeps_and_waking_hours_do(make_world):
-    """At timing 0 each account works round the clock, at 2 it does not."""
-    hours = {}
+    """At timing 0 an account's pauses are all alike, at 2 it rests for much longer than usual."""
+    longest = {}
     for level in (0, 2):
-        world = make_world(level=f"timing={level}", populations=("people",), days=14)
-        by_account = defaultdict(set)
+        world = make_world(level=f"timing={level}", populations=("people",), accounts=120)
+        moments = defaultdict(list)
         for row in collected(world):
-            by_account[row["account_id"]].add(row["started_at"].hour)
-        hours[level] = np.mean([len(h) for h in by_account.values()])
+            moments[row["account_id"]].append(row["started_at"].timestamp())
+        pauses = [np.diff(np.sort(at)) for at in moments.values()]
+        longest[level] = np.median([pause.max() / np.median(pause) for pause in pauses])
 
-    assert hours[0] > 22
-    assert hours[2] < 19
+    assert longest[0] < 3
+    assert longest[2] > 8
 
 
 def test_wording_shares_less_at_each_level(make_world):
     """Common runs of five words become rarer from verbatim to no common wording."""
     shared = []
     for level in (0, 1, 3):
-        world = make_world(level=f"wording={level}", populations=("people",))
+        world = make_world(level=f"wording={level}", populations=("people",), accounts=120)
         common = Counter()
         rows = collected(world)
         for row in rows:
@@ -157,7 +158,7 @@ def test_wording_shares_less_at_each_level(make_world):
 
 def test_hydra_replaces_what_is_banned(make_world):
     """Accounts opened after a ban take over; half of all serve unrelated customers too."""
-    world = make_world(campaigns=("hydra",), days=14)
+    world = make_world(campaigns=("hydra",))
     roles = Counter(r["role"] for r in world.rows("truth_accounts") if r["campaign"])
     banned = [r for r in world.rows("accounts") if r["closed_reason"] == "terms_of_use"]
     first_ban = min(row["closed_at"] for row in banned)
@@ -173,7 +174,9 @@ def test_hydra_replaces_what_is_banned(make_world):
 
 def test_the_second_pool_takes_over_from_the_first(make_world):
     """When the first pool is banned its work goes on elsewhere, on disposable mail."""
-    world = make_world("full", campaigns=("two_pools",), populations=("people",), accounts=400)
+    world = make_world(
+        "full", campaigns=("two_pools",), populations=("people",), accounts=150, days=8
+    )
     accounts = {r["account_id"]: r for r in world.rows("accounts")}
     members = [r["account_id"] for r in world.rows("truth_accounts") if r["campaign"]]
     banned = {name for name in members if accounts[name]["status"] == "banned"}
@@ -187,7 +190,7 @@ def test_the_second_pool_takes_over_from_the_first(make_world):
 
 def test_pivot_turns_to_a_new_model_within_a_day(make_world):
     """A day after the release most of its requests ask for the new model."""
-    world = make_world("full", campaigns=("pivot",), populations=("people",), accounts=400)
+    world = make_world("full", campaigns=("pivot",), populations=("people",), accounts=150, days=8)
     released = next(
         r["released_at"] for r in world.rows("model_releases") if r["model"] == "aster-4-large"
     )
@@ -198,7 +201,9 @@ def test_pivot_turns_to_a_new_model_within_a_day(make_world):
 
 def test_stolen_keys_keep_serving_their_owners(make_world):
     """The same credential does its owner's work, and the campaign's from another network."""
-    world = make_world("full", campaigns=("stolen_keys",), populations=("people",), accounts=400)
+    world = make_world(
+        "full", campaigns=("stolen_keys",), populations=("people",), accounts=150, days=8
+    )
     roles = {r["role"] for r in world.rows("truth_accounts") if r["campaign"]}
     own, stolen = defaultdict(set), defaultdict(set)
     for row in world.joined():
@@ -211,7 +216,9 @@ def test_stolen_keys_keep_serving_their_owners(make_world):
 
 def test_probing_is_mostly_refused_before_the_winner_is_scaled_up(make_world):
     """Phrasings are tried on the same tasks; each pair of the two is asked once."""
-    world = make_world("full", campaigns=("probing",), populations=("people",), accounts=400)
+    world = make_world(
+        "full", campaigns=("probing",), populations=("people",), accounts=150, days=8
+    )
     trial = [row for row in collected(world) if "#phrasing-" in row["item"]]
     rest = [row for row in collected(world) if "#phrasing-" not in row["item"]]
 
@@ -222,7 +229,7 @@ def test_probing_is_mostly_refused_before_the_winner_is_scaled_up(make_world):
 
 def test_some_campaigns_replay_reasoning_of_another_account(make_world):
     """A signature issued to one account is presented by another; honest people do not do that."""
-    world = make_world(campaigns=("access_paths",), populations=("people",))
+    world = make_world(campaigns=("access_paths",), populations=("people",), accounts=120)
     issued = {r["reasoning_signature_issued"]: r["account_id"] for r in world.rows("exchanges")}
 
     replayed = [
@@ -248,7 +255,7 @@ def test_readers_of_a_tutorial_present_its_published_block(make_world):
 
 def test_some_campaigns_go_on_with_another_accounts_conversation(make_world):
     """The digest of an answer given to one account comes back from another."""
-    world = make_world(campaigns=("small_ring",), populations=("people",))
+    world = make_world(campaigns=("small_ring",), populations=("people",), accounts=120)
     answered = {r["output_digest"]: r["account_id"] for r in world.rows("exchanges")}
 
     continued = [

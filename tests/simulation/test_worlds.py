@@ -116,7 +116,7 @@ def test_worlds_have_about_as_many_accounts_as_they_say(name):
 @pytest.mark.parametrize("name", ["empty", "empty-build"])
 def test_worlds_without_campaigns_collect_nothing(make_world, name):
     """No exchange is collected and no account has a role."""
-    world = make_world(name, accounts=900, exchanges=4000, days=4)
+    world = make_world(name, accounts=700, exchanges=2500, days=3)
 
     assert not any(world["truth_exchanges"]["distill"].to_pylist())
     assert set(world["truth_accounts"]["role"].to_pylist()) == {None}
@@ -132,7 +132,7 @@ def test_only_the_populations_and_campaigns_asked_for(make_world):
 
 def test_volume_is_scaled_to_the_exchanges_asked_for(everyone):
     """The total comes within a fifth of what was asked for."""
-    assert abs(everyone["exchanges"].num_rows - 16_000) < 3200
+    assert abs(everyone["exchanges"].num_rows - 14_000) < 2800
 
 
 def test_halves_of_the_campaigns_are_disjoint_and_whole():

@@ -14,6 +14,7 @@ from stillwatch.simulation.frame import SECOND, Ints
 
 __all__ = ["Slots", "schedule"]
 
+_JITTERED = 0.18
 _UNEVEN = 0.8
 _HEAVY_TAILED = 1.2
 
@@ -55,7 +56,7 @@ def _levelled(
 ) -> tuple[Ints, Ints]:
     """A dispatcher that gives each active worker the same number of tasks, in turn.
 
-    With jitter it waits irregularly and shuffles the order within each round.
+    With jitter it waits irregularly, has no order, and some accounts are a little quicker.
     """
     begins = np.array([w.begin for w in workers])
     ends = np.array([w.end for w in workers])
@@ -65,16 +66,18 @@ def _levelled(
     counts = np.round(total * work / max(1, work.sum())).astype(np.int64)
     takers: list[Ints] = []
     moments: list[Ints] = []
+    pace = rng.lognormal(0.0, _JITTERED, len(workers))
     for members, first, last, count in zip(active, edges[:-1], edges[1:], counts, strict=True):
         if not count:
             continue
-        rounds = -(-int(count) // len(members))
-        turns = np.tile(members, (rounds, 1))
-        gaps = np.ones(count)
         if jitter:
-            turns = rng.permuted(turns, axis=1)
+            paces = pace[members]
+            turns = rng.choice(members, int(count), p=paces / paces.sum())
             gaps = rng.gamma(1.5, size=count)
-        takers.append(turns.ravel()[:count])
+        else:
+            turns = np.resize(members, int(count))
+            gaps = np.ones(count)
+        takers.append(turns)
         position = np.cumsum(gaps) - gaps[0] * rng.random()
         step = (int(last) - int(first)) / (gaps.sum() + 1e-9)
         moments.append(int(first) + (position * step * 0.999).astype(np.int64))
