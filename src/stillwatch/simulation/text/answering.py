@@ -25,29 +25,33 @@ _LOOKS_LIKE_CODE = re.compile(r"def |class \w+|func |SELECT |```|\bpatch\b|\bfun
 _LOOKS_LIKE_LIST = re.compile(r"\blist\b|\bideas\b|\bsteps?\b|checklist|bullets", re.IGNORECASE)
 _WORD = re.compile(r"[぀-ヿ一-鿿]{2,4}|[฀-๿]{3,9}|[^\W\d_]{4,20}")
 _READ_CHARACTERS = 700
+_TELLING_CHARACTERS = 240
+_LONG_WORD = 6
 _WORDS_KEPT = 12
-# Each script's characters, and the language whose phrases answer it. Kana come before Han.
-_SCRIPTS = (
-    ("ja", re.compile(r"[぀-ヿ]")),
-    ("zh", re.compile(r"[一-鿿]")),
-    ("th", re.compile(r"[฀-๿]")),
-    ("ar", re.compile(r"[؀-ۿ]")),
-    ("hi", re.compile(r"[ऀ-ॿ]")),
-)
-_SPANISH = re.compile(r"[¿¡ñ]|\b(?:qué|cómo|para|una|los|las)\b", re.IGNORECASE)
-_GERMAN = re.compile(r"[äöüß]|\b(?:und|der|die|das|ist|nicht|eine?)\b", re.IGNORECASE)
+_SCRIPT = re.compile(r"(?P<ja>[぀-ヿ])|(?P<zh>[一-鿿])|(?P<th>[฀-๿])|(?P<ar>[؀-ۿ])|(?P<hi>[ऀ-ॿ])")
+_KANA = re.compile(r"[぀-ヿ]")
+_LETTERS = (("es", frozenset("¿¡ñáéíóú")), ("de", frozenset("äöüß")))
+_SMALL_WORDS = {
+    "es": frozenset(["una", "los", "las", "por", "que", "qué", "más", "sobre", "para", "con"]),
+    "de": frozenset(["und", "das", "ist", "nicht", "eine", "wie", "mit", "für", "ein", "bitte"]),
+}
 
 
 def language_of(prompt: str) -> str:
     """The language an answer to this prompt is written in, told by script and small words."""
-    head = prompt[:_READ_CHARACTERS]
-    if not head.isascii():
-        for language, script in _SCRIPTS:
-            if script.search(head):
-                return language
-    if _SPANISH.search(head):
-        return "es"
-    return "de" if _GERMAN.search(head) else "en"
+    head = prompt[:_TELLING_CHARACTERS]
+    script = None if head.isascii() else _SCRIPT.search(head)
+    if script is not None:
+        # Japanese may begin with Han characters, which Chinese shares.
+        return "ja" if _KANA.search(head) else str(script.lastgroup)
+    for language, letters in _LETTERS:
+        if not letters.isdisjoint(head):
+            return language
+    words = head.lower().split()
+    for language, small in _SMALL_WORDS.items():
+        if not small.isdisjoint(words):
+            return language
+    return "en"
 
 
 def style_of(prompt: str, target: Target | None) -> AnswerStyle:
@@ -69,8 +73,8 @@ def answer(prompt: str, pools: dict[str, list[Piece]], draw: Draw, style: Answer
         style: Any style but `AUTO`.
     """
     words = _WORD.findall(prompt[-_READ_CHARACTERS:])
-    long = sorted(set(words), key=lambda word: (-len(word), word))[:_WORDS_KEPT]
-    pools["kw"] = [*long] or ["this"]
+    long = [word for word in dict.fromkeys(words) if len(word) >= _LONG_WORD] or words
+    pools["kw"] = [*long[-_WORDS_KEPT:]] or ["this"]
     return _COMPOSE[style](pools, draw)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from random import Random
@@ -22,9 +23,12 @@ Book = Callable[[str], Phrasebook]
 WRAPPERS_AT_LEVEL_ONE = 3
 _REAL_ITEM = 0.5
 _TOPICS_OF_SUBJECT = 2
+_MISSES_BEFORE_PAIRING = 2_000
 _INSTRUCTION_IN_SYSTEM = 0.5
 _PUBLIC_TOOL_WRAPPER = 0.2
 _LANGUAGES_OF_CAMPAIGN = 4
+_JUDGING_TOOLS = ("fastchat/single", "fastchat/pair-v2", "distilabel/prometheus")
+_BLANK_LINES = re.compile(r"\n{3,}")
 _CLAUSES = ("role", "ask", "rule")
 
 
@@ -56,12 +60,17 @@ def queue_of_tasks(
     tasks: list[Task] = []
     seen: set[str] = set()
     local: dict[str, list[Piece]] = dict(about.pools)
+    misses = 0
     while len(tasks) < count:
         if taken and draw() < _REAL_ITEM:
             source, material = taken.pop()
         else:
             source, material = book.language, say(local, material_name, draw, {})
+        if misses > _MISSES_BEFORE_PAIRING:
+            # A narrow subject has run dry: items of two parts keep the queue distinct.
+            material = f"{material}\n\n{say(local, material_name, draw, {})}"
         if material in seen:
+            misses += 1
             continue
         seen.add(material)
         local["task"] = [material]
@@ -140,41 +149,62 @@ def _in_templates(
     for task in tasks:
         key = (task.target, task.language)
         if key not in wrappers:
-            choose = Random(f"wrap:{campaign}:{task.target}:{task.language}").random
-            wrappers[key] = [
-                _wrapper(book(task.language), prompts, task.target, choose) for _ in range(many)
-            ]
+            choose = Random(f"wrap:{campaign}:{task.target}:{task.language}")
+            wrappers[key] = _wrappers(book(task.language), prompts, task.target, choose, many)
         chosen = wrappers[key][int(draw() * many)]
         wrapped.append(chosen(task, draw))
     return wrapped
 
 
-def _wrapper(book: Phrasebook, prompts: RealPrompts, target: Target, choose: Draw) -> Wrapper:
-    """One fixed template: a grammar's, or now and then a public judging tool's."""
-    judges = [row for row in prompts.wrappers if _judges(row)]
-    if target is Target.GRADING and book.language == "en" and choose() < _PUBLIC_TOOL_WRAPPER:
-        tool = judges[int(choose() * len(judges))].text
-        return lambda task, draw: (
-            None,
-            filled_tool_prompt(tool, book, "candidate", draw, item=task.material),
-        )
-    pools = dict(book.pools)
-    pools |= _clauses(book, target)
+def _wrappers(
+    book: Phrasebook, prompts: RealPrompts, target: Target, choose: Random, many: int
+) -> list[Wrapper]:
+    """Fixed templates that share no sentence, as far as the pools reach.
+
+    Each is the grammar's, or now and then a public judging tool's.
+    """
+    clauses = _clauses(book, target)
+    clauses["general_rule"] = book.pools["general_rule"]
+    dealt = {name: choose.sample(pieces, k=len(pieces)) for name, pieces in clauses.items()}
+    judges = [row.text for row in prompts.wrappers if _judges(row)]
+    uses_tool = target is Target.GRADING and book.language == "en"
+    wrappers: list[Wrapper] = []
+    for at in range(many):
+        if uses_tool and choose.random() < _PUBLIC_TOOL_WRAPPER:
+            wrappers.append(_tool_wrapper(book, choose.choice(judges)))
+            continue
+        pools = {**book.pools, **{n: [pieces[at % len(pieces)]] for n, pieces in dealt.items()}}
+        pools["ask2"] = [dealt["ask"][(at + many) % len(dealt["ask"])]]
+        wrappers.append(_template_wrapper(pools, choose.random))
+    return wrappers
+
+
+def _tool_wrapper(book: Phrasebook, tool: str) -> Wrapper:
+    return lambda task, draw: (
+        None,
+        filled_tool_prompt(tool, book, "candidate", draw, item=task.material),
+    )
+
+
+def _template_wrapper(pools: dict[str, list[Piece]], choose: Draw) -> Wrapper:
+    in_system = choose() < _INSTRUCTION_IN_SYSTEM
+    if in_system:
+        pools["mark"] = [""]
     template = say(pools, "shape.fixed", choose, {})
-    if choose() < _INSTRUCTION_IN_SYSTEM:
-        system = template.replace("{task}", "").strip()
+    if in_system:
+        system = _BLANK_LINES.sub("\n\n", template.replace("{task}", "")).strip()
         return lambda task, _: (system, task.material)
     return lambda task, _: (None, template.replace("{task}", task.material))
 
 
 def _judges(row: RealPrompt) -> bool:
-    return row.source.startswith(("fastchat/single", "fastchat/pair-v2", "distilabel/prometheus"))
+    one_turn = not row.source.endswith("multi-turn")
+    return one_turn and row.source.startswith(_JUDGING_TOOLS)
 
 
 def _clauses(book: Phrasebook, target: Target) -> dict[str, list[Piece]]:
     own = ((name, book.pools.get(f"{name}.{target}")) for name in _CLAUSES)
     clauses = {name: pool or book.pools[name] for name, pool in own}
-    clauses["ask2"] = clauses["ask"]
     return clauses
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 from random import Random
 
@@ -13,7 +12,7 @@ from stillwatch.records import Target
 from stillwatch.simulation.text.answering import answer, language_of, style_of
 from stillwatch.simulation.text.chats import assigned_exercises, human_conversation
 from stillwatch.simulation.text.collecting import queue_of_tasks, wrap_tasks
-from stillwatch.simulation.text.grammar import Draw
+from stillwatch.simulation.text.grammar import Draw, Piece
 from stillwatch.simulation.text.owners import book_of_person
 from stillwatch.simulation.text.packaged import RealPrompts, load_real_prompts
 from stillwatch.simulation.text.phrasebook import LANGUAGES, Phrasebook, load_phrasebook
@@ -48,7 +47,6 @@ class TextLibrary:
         self.variety = variety
         self.languages: tuple[str, ...] = LANGUAGES
         self._prompts = prompts
-        self._person = lru_cache(maxsize=512)(self._book_of_person)
 
     def conversations(
         self,
@@ -157,11 +155,14 @@ class TextLibrary:
     ) -> list[str]:
         """A plausible answer to each prompt, in the prompt's language and words."""
         draw = _draw(rng)
-        pools = {language: dict(self._book(language).pools) for language in self.languages}
+        pools: dict[str, dict[str, list[Piece]]] = {}
         texts = []
         for prompt in prompts:
+            language = language_of(prompt)
+            if language not in pools:
+                pools[language] = dict(self._book(language).pools)
             shape = style_of(prompt, target) if style is AnswerStyle.AUTO else style
-            texts.append(answer(prompt, pools.get(language_of(prompt), pools["en"]), draw, shape))
+            texts.append(answer(prompt, pools[language], draw, shape))
         return texts
 
     def _book(self, language: str) -> Phrasebook:
@@ -171,7 +172,7 @@ class TextLibrary:
         book = self._book(language)
         return book if name in book else self._book("en")
 
-    def _book_of_person(self, language: str, topic: int | None) -> Phrasebook:
+    def _person(self, language: str, topic: int | None) -> Phrasebook:
         return book_of_person(self._book(language), topic)
 
 

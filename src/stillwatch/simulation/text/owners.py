@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from random import Random
 
 from stillwatch.simulation.text.grammar import Draw
@@ -28,6 +29,8 @@ _OWN_WORDS = {
     "segment": 3,
     "prog": 2,
 }
+# A narrowed book holds some 30 kB, so the most recent ones cost about 15 MB each way.
+_BOOKS_KEPT = 512
 # Names of the owner's own: the same wherever they appear in the template.
 _ONE_OF_EACH = ("stem", "tail")
 
@@ -38,11 +41,13 @@ def topics_of(book: Phrasebook, seed: int, *, many: int) -> list[Topic]:
     return chosen.sample(book.topics, k=min(many, len(book.topics)))
 
 
+@lru_cache(maxsize=_BOOKS_KEPT)
 def book_of_person(book: Phrasebook, topic: int | None) -> Phrasebook:
     """The phrases of someone with a few topics of their own; all topics for None."""
     return book if topic is None else book.about(topics_of(book, topic, many=3))
 
 
+@lru_cache(maxsize=_BOOKS_KEPT)
 def book_of_owner(book: Phrasebook, owner: int) -> Phrasebook:
     """The phrases of one honest owner, whose names and identifiers recur."""
     draw = Random(f"owner:{owner}").random

@@ -129,7 +129,14 @@ def _half_of_function(tools: str) -> Variety:
 def _without_shared_texts(
     rows: list[RealPrompt], variety: Variety, half: Callable[[str], Variety]
 ) -> list[RealPrompt]:
-    return [row for row in rows if _allows(variety, half(row.source))]
+    """The rows of the variety; a text that several sources hold stays with its first."""
+    first: dict[str, Variety] = {}
+    kept = []
+    for row in rows:
+        known = row.text.strip() in first
+        if _allows(variety, first.setdefault(row.text.strip(), half(row.source))) and not known:
+            kept.append(row)
+    return kept
 
 
 def _by_source(rows: Iterable[RealPrompt]) -> dict[str, list[RealPrompt]]:

@@ -31,9 +31,9 @@ class Topic:
     things: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Phrasebook:
-    """The compiled pools of one language, and its topics."""
+    """The compiled pools of one language, and its topics. Equal only to itself."""
 
     language: str
     pools: dict[str, list[Piece]]

@@ -77,7 +77,8 @@ def owner_prompts(
         return [filled_tool_prompt(tool, own, "passage", draw) for _ in range(count)]
     template = compile_pattern(own.fill(pattern, choose))
     if kind in _OF_PUBLIC_LISTS:
-        return list(_over_lists(own, prompts, template, count, draw, choose))
+        whole = kind is WorkKind.EVALUATION_LAB
+        return list(_over_lists(own, prompts, template, count, draw, choose, whole=whole))
     return [own.fill(template, draw) for _ in range(count)]
 
 
@@ -130,9 +131,12 @@ def _over_lists(
     count: int,
     draw: Draw,
     choose: Draw,
+    *,
+    whole: bool,
 ) -> Iterator[str]:
+    """The list's items in order: from its beginning for a whole run, else from anywhere."""
     items = _public_list(prompts, choose)
-    start = int(draw() * len(items))
+    start = 0 if whole else int(draw() * len(items))
     for at in range(count):
         item = items[(start + at) % len(items)].text
         filled = book.narrowed(item=[item], half_item=[item[: len(item) // 2]])
