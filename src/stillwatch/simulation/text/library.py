@@ -152,17 +152,26 @@ class TextLibrary:
         *,
         style: AnswerStyle = AnswerStyle.AUTO,
         target: Target | None = None,
+        language: str | None = None,
     ) -> list[str]:
-        """A plausible answer to each prompt, in the prompt's language and words."""
+        """A plausible answer to each prompt, in the prompt's words.
+
+        Args:
+            prompts: What was asked.
+            rng: Source of randomness.
+            style: The answers' shape; `AUTO` follows the target, or else each prompt.
+            target: What the answers are collected for, if they are.
+            language: The answers' language; None tells it from each prompt's script and words.
+        """
         draw = _draw(rng)
         pools: dict[str, dict[str, list[Piece]]] = {}
         texts = []
         for prompt in prompts:
-            language = language_of(prompt)
-            if language not in pools:
-                pools[language] = dict(self._book(language).pools)
+            spoken = language or language_of(prompt)
+            if spoken not in pools:
+                pools[spoken] = dict(self._book(spoken).pools)
             shape = style_of(prompt, target) if style is AnswerStyle.AUTO else style
-            texts.append(answer(prompt, pools[language], draw, shape))
+            texts.append(answer(prompt, pools[spoken], draw, shape))
         return texts
 
     def _book(self, language: str) -> Phrasebook:
