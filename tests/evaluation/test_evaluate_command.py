@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 from hand_made_worlds import perfect_findings, two_rings_and_a_class
@@ -85,3 +88,39 @@ def test_a_missing_folder_is_unusable_input(
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (lambda table: table.drop_columns(["role"]), "role"),
+        (
+            lambda table: table.set_column(
+                table.column_names.index("role"), "role", pa.array(["boss"] * table.num_rows)
+            ),
+            "boss",
+        ),
+    ],
+)
+def test_spoilt_findings_are_unusable_input(
+    world_and_findings: tuple[str, str], spoil: Callable[[pa.Table], pa.Table], complaint: str
+) -> None:
+    """A missing column and an unknown role are named; there is no traceback."""
+    members = Path(world_and_findings[1]) / "members.parquet"
+    pq.write_table(spoil(pq.read_table(members)), members)
+
+    result = evaluate(*world_and_findings)
+
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+
+
+def test_a_truncated_world_is_unusable_input(world_and_findings: tuple[str, str]) -> None:
+    """A Parquet file that was cut off is named."""
+    part = next((Path(world_and_findings[0]) / "exchanges").iterdir())
+    part.write_bytes(part.read_bytes()[:100])
+
+    result = evaluate(*world_and_findings)
+
+    assert result.exit_code == 2
+    assert part.name in result.stderr

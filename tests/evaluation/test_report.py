@@ -71,9 +71,10 @@ def test_the_commands_that_made_a_figure_stand_beneath_it(tmp_path: Path) -> Non
     """A reader can run again what is claimed."""
     result = evaluation_of(perfect_findings(two_rings_and_a_class()), tmp_path)
 
-    page = render_report([measured(7, result)])
+    page = render_report([measured(7, result), measured(8, result)])
 
     assert "stillwatch simulate --world hand-made --seed 7 --out w" in page
+    assert "Likewise with seed 8." in page
 
 
 def test_nearly_perfect_is_not_printed_as_perfect(tmp_path: Path) -> None:

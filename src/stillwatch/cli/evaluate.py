@@ -37,12 +37,12 @@ _FOLDER = click.Path(path_type=Path)
 def command(world: Path, findings: Path, as_json: bool, baselines: bool) -> None:
     """Compare FINDINGS, the folder of a scan, with the truth of the WORLD it scanned."""
     from stillwatch.evaluation.comparison import compare_with_baselines
+    from stillwatch.evaluation.found import read_canonical_findings
     from stillwatch.evaluation.score import evaluate_findings
     from stillwatch.evaluation.world import open_world_log, read_truth
-    from stillwatch.records import read_findings
 
     truth = read_truth(world)
-    found = read_findings(findings)
+    found = read_canonical_findings(findings)
     with open_world_log(world) as log:
         result = evaluate_findings(truth, log, found)
         rivals = compare_with_baselines(truth, log, found) if baselines else ()

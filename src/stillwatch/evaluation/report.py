@@ -227,8 +227,12 @@ def _populations(runs: Sequence[MeasuredWorld]) -> str:
 
 
 def _commands(runs: Sequence[MeasuredWorld]) -> str:
-    lines = [command for run in runs for command in run.commands]
-    return "Made by:\n\n```sh\n" + "\n".join(lines) + "\n```\n" if lines else ""
+    if not runs[0].commands:
+        return ""
+    block = "\n".join(runs[0].commands)
+    others = ", ".join(str(run.world.get("seed", "?")) for run in runs[1:])
+    likewise = f"\nLikewise with seed {others}.\n" if others else ""
+    return f"Made by:\n\n```sh\n{block}\n```\n{likewise}"
 
 
 def _table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
