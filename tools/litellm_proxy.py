@@ -55,6 +55,7 @@ litellm_settings:
   callbacks: ["generic_api"]
   num_retries: 0
   drop_params: true
+  turn_off_message_logging: {redacted}
   request_timeout: 30
 callback_settings:
   generic_api:
@@ -103,6 +104,7 @@ def litellm_proxy(
     endpoint: str,
     provider: str = "http://127.0.0.1:9/v1",
     log_format: str = "ndjson",
+    redacted: bool = False,
 ) -> Iterator[Proxy]:
     """A proxy that logs to `endpoint`, for as long as the block runs.
 
@@ -112,12 +114,18 @@ def litellm_proxy(
         endpoint: Where its `generic_api` callback posts.
         provider: Base URL of the model; not asked where a request carries `mock_response`.
         log_format: `ndjson`, `json_array` or `single`.
+        redacted: Whether it keeps texts out of its log.
     """
     python = make_environment("litellm")
     (folder / "auth_of_the_test.py").write_text(_AUTH)
     (folder / "accounts.json").write_text(json.dumps(accounts))
     (folder / "config.yaml").write_text(
-        _CONFIG.format(endpoint=endpoint, provider=provider, log_format=log_format)
+        _CONFIG.format(
+            endpoint=endpoint,
+            provider=provider,
+            log_format=log_format,
+            redacted=str(redacted).lower(),
+        )
     )
     port = _free_port()
     command = [str(python.parent / "litellm"), "--config", "config.yaml", "--port", str(port)]

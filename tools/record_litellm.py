@@ -1,4 +1,4 @@
-"""Records the LiteLLM fixtures of the tests: `python tools/record_litellm.py`.
+"""Records the LiteLLM fixtures of the tests: `python tools/record_litellm.py [NAME…]`.
 
 A real proxy, asked by invented customers, posts its `StandardLoggingPayload` to a receiver.
 Nothing in the files was written by hand; times and ids are those of the recording, and only
@@ -8,6 +8,7 @@ the path of this project is replaced where a traceback names it.
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -125,16 +126,22 @@ def _requests() -> list[tuple[str, str, dict[str, Any], dict[str, str]]]:
     ]
 
 
-def main() -> None:
-    """Write the fixtures anew."""
+def main(*only: str) -> None:
+    """Write the fixtures anew, or only those named."""
     FIXTURES.mkdir(parents=True, exist_ok=True)
-    for log_format, name in (
-        ("ndjson", "standard_logging_payload.ndjson"),
-        ("json_array", "standard_logging_payload_array.json"),
-        ("single", "standard_logging_payload_single.json"),
+    for log_format, name, redacted in (
+        ("ndjson", "standard_logging_payload.ndjson", False),
+        ("ndjson", "standard_logging_payload_redacted.ndjson", True),
+        ("json_array", "standard_logging_payload_array.json", False),
+        ("single", "standard_logging_payload_single.json", False),
     ):
-        requests = _requests() if log_format == "ndjson" else _requests()[:1]
-        bodies = _record(log_format, requests)
+        if only and name not in only:
+            continue
+        whole = name == "standard_logging_payload.ndjson"
+        requests = _requests() if whole else _requests()[:1]
+        if redacted:
+            requests += _requests()[-1:]
+        bodies = _record(log_format, requests, redacted=redacted)
         lines = [line for body in bodies for line in body.decode().splitlines() if line.strip()]
         # Tracebacks name the recording machine's folders; nothing else is changed.
         lines = [line.replace(str(ROOT), "/srv") for line in lines]
@@ -145,7 +152,9 @@ def main() -> None:
         (FIXTURES / name).write_text("\n".join(kept) + "\n")
 
 
-def _record(log_format: str, requests: list[tuple[str, str, Any, dict[str, str]]]) -> list[bytes]:
+def _record(
+    log_format: str, requests: list[tuple[str, str, Any, dict[str, str]]], *, redacted: bool
+) -> list[bytes]:
     with (
         tempfile.TemporaryDirectory() as folder,
         log_receiver() as received,
@@ -156,6 +165,7 @@ def _record(log_format: str, requests: list[tuple[str, str, Any, dict[str, str]]
             endpoint=f"{received.url}/logs",
             provider=provider,
             log_format=log_format,
+            redacted=redacted,
         ) as proxy,
     ):
         _play(proxy, requests)
@@ -178,4 +188,4 @@ def _settled(received: Received) -> list[bytes]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -169,6 +169,36 @@ def test_the_other_formats_of_the_callback_tell_the_same(name: str) -> None:
     assert _told(FIXTURES / f"standard_logging_payload_{name}") == [PLAIN]
 
 
+def test_redacted_payloads_bring_no_text() -> None:
+    """`turn_off_message_logging` leaves one word in place of all texts: it is no prompt."""
+    rows = _rows(FIXTURES / "standard_logging_payload_redacted.ndjson")
+
+    assert [row["retention"] for row in rows] == ["no_text", "no_text"]
+    for row in rows:
+        assert not row.keys() & {"system_text", "input_text", "output_text", "turn_index"}
+
+
+def test_bodies_put_end_to_end_are_taken_apart(tmp_path: Path) -> None:
+    """The callback's bodies end without a line break; a receiver may forget to add one."""
+    path = tmp_path / "log"
+    path.write_bytes(NDJSON.read_bytes().replace(b"\n", b""))
+
+    assert _told(path) == EXPECTED
+
+
+def test_the_account_field_can_be_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever bills by team says so."""
+    monkeypatch.setenv("STILLWATCH__LITELLM__ACCOUNT", "user_api_key_team_id, user_api_key_hash")
+    path = tmp_path / "log"
+    path.write_text(json.dumps(_payload()))
+    (item,) = LitellmAdapter().read(path)
+
+    assert isinstance(item, ParsedRow)
+    assert item.row["account_id"] == "team-north"
+
+
 def test_ids_and_times_are_those_of_the_payload() -> None:
     """The call id of LiteLLM, not the provider's, and its epoch seconds, to the microsecond."""
     payloads = [json.loads(line) for line in NDJSON.read_text().splitlines()]

@@ -223,6 +223,15 @@ def test_tools_are_named_in_either_shape() -> None:
     assert read_tool_names([]) is None
 
 
+def test_a_prompt_that_is_json_is_a_prompt() -> None:
+    """Only a list of messages is looked into; data that a user sends is text."""
+    prompt = '[{"name": "Ada", "content": "x"}]'
+
+    assert read_request(prompt).input_text == prompt
+    assert read_request([{"role": "user", "content": prompt}]).input_text == prompt
+    assert read_answer('{"content": "x"}').text == '{"content": "x"}'
+
+
 def test_lone_surrogates_do_not_reach_the_tables() -> None:
     """JSON may carry half a character; what is stored is UTF-8."""
     request = read_request([{"role": "user", "content": "a\ud800b"}])

@@ -129,6 +129,17 @@ def test_the_account_may_be_any_configured_attribute(tmp_path: Path) -> None:
     assert (by_tenant[0]["account_id"], by_sender[0]["account_id"]) == ("north", "blue")
 
 
+def test_the_environment_may_name_the_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line reaches the same choice."""
+    monkeypatch.setenv("STILLWATCH__OTLP__ACCOUNT", "tenant")
+
+    rows = _rows(_read(tmp_path, json_line(traces(model_call(1, tenant="north")))))
+
+    assert [row["account_id"] for row in rows] == ["north"]
+
+
 def test_a_bad_line_among_good_ones_is_reported_alone(tmp_path: Path) -> None:
     """Its line number and reason are kept; its neighbours are imported."""
     good = json_line(REQUESTS[0])

@@ -70,7 +70,7 @@ class _Raw(io.RawIOBase):
 def json_values(stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
     """Every value of a file of JSON lines, or of one document, with its line or record number.
 
-    A line that holds an array gives its elements. A file whose first line is a bracket and no
+    A line that holds an array gives its elements; values end to end are taken apart. A file whose first line is a bracket and no
     more is one document, as pretty-printers write it; its records are counted instead.
     """
     first = _first_line(stream)
@@ -112,15 +112,32 @@ def _values_of_line(
     if not line.strip():
         return
     try:
-        value = json.loads(line)
+        values = _decoded(line)
     except RecursionError:
         yield Unreadable(number, "The JSON is nested too deeply.")
         return
     except ValueError as error:
         yield Unreadable(number, f"The line is not JSON: {_where(error)}.")
         return
-    for item in value if isinstance(value, list) else (value,):
-        yield number, item
+    for value in values:
+        for item in value if isinstance(value, list) else (value,):
+            yield number, item
+
+
+def _decoded(line: bytes) -> list[Any]:
+    """The values of a line: one, or several where a receiver put bodies end to end."""
+    try:
+        return [json.loads(line)]
+    except json.JSONDecodeError as error:
+        if error.msg != "Extra data":
+            raise
+    text, position, values = line.decode(), 0, []
+    decoder = json.JSONDecoder()
+    while position < len(text):
+        value, end = decoder.raw_decode(text, position)
+        values.append(value)
+        position = end + len(text[end:]) - len(text[end:].lstrip())
+    return values
 
 
 def _where(error: ValueError) -> str:

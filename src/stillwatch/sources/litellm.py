@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from stillwatch.records import ExchangeStatus
+from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
 from stillwatch.sources.messages import (
@@ -43,6 +44,11 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NOT_MODEL_CALLS = ("embedding", "moderation", "rerank", "transcription", "speech", "image")
 # Metadata that LiteLLM adds itself, or that another column already has.
 _NOT_METADATA = frozenset({"headers", "session_id", "used_client_oauth_token"})
+# What `turn_off_message_logging` leaves in place of every text.
+_REDACTED = "redacted-by-litellm"
+_OF_THE_TEXT = frozenset(
+    ["system_text", "input_text", "output_text", "turn_index", "prefill", "earlier_messages"]
+)
 _LIMIT_CLASSES = ("RateLimit", "BudgetExceeded")
 _REFUSAL_CLASSES = ("ContentPolicyViolation",)
 _GUARDRAIL_CLASSES = ("Guardrail", "RejectedRequest", "BlockedPii")
@@ -59,7 +65,9 @@ class LitellmAdapter:
 
     name: ClassVar[str] = "litellm"
 
-    account_fields: tuple[str, ...] = ACCOUNT_FIELDS
+    account_fields: tuple[str, ...] = field(
+        default_factory=lambda: configured_names("litellm", ACCOUNT_FIELDS)
+    )
 
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
         """The exchanges of one file; calls that are no model's answer are passed over."""
@@ -141,6 +149,9 @@ class LitellmAdapter:
             "reasoning_block_issued_raw": answer.reasoning_block,
             "reasoning_blocks_presented_raw": request.reasoning_blocks,
         }
+        if _REDACTED in (request.input_text, answer.text):
+            row = {name: value for name, value in row.items() if name not in _OF_THE_TEXT}
+            row["retention"] = "no_text"
         return stated(row)
 
 

@@ -97,7 +97,8 @@ def read_request(messages: object, *, instructions: object = None) -> Request:
 
 def read_answer(response: object) -> Answer:
     """Read an answer: a response object, a list of output messages, or bare text."""
-    whole_response = mapping(response)
+    # A bare answer may itself be JSON, and is not looked into.
+    whole_response = response if isinstance(response, dict) else {}
     choice = mapping(next(iter(sequence(whole_response.get("choices"))), None))
     output = whole_response.get("output")
     message: object = choice.get("message") or choice.get("text") or output
@@ -151,8 +152,12 @@ def read_tool_names(definitions: object) -> list[str] | None:
 def _items(messages: object) -> list[Any]:
     """The messages of a list, of its JSON text, or of an object that wraps one."""
     if isinstance(messages, str):
+        # A prompt may itself be JSON; only what has roles or parts is a list of messages.
         listed = sequence(messages)
-        return listed if listed and all(isinstance(i, dict) for i in listed) else [messages]
+        are_messages = bool(listed) and all(
+            isinstance(item, dict) and ("role" in item or "parts" in item) for item in listed
+        )
+        return listed if are_messages else [messages]
     if isinstance(messages, dict):
         wrapped = messages.get("messages") or messages.get("input")
         return wrapped if isinstance(wrapped, list) else [messages if wrapped is None else wrapped]

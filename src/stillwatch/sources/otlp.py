@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.json_values import BROKEN_FILE, ByteSource, json_values, unpacked
 from stillwatch.sources.otlp_calls import CallJoiner
@@ -44,7 +45,9 @@ class OtlpAdapter:
 
     name: ClassVar[str] = "otlp"
 
-    account_attributes: tuple[str, ...] = ACCOUNT_ATTRIBUTES
+    account_attributes: tuple[str, ...] = field(
+        default_factory=lambda: configured_names("otlp", ACCOUNT_ATTRIBUTES)
+    )
 
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
         """The exchanges of one file; spans and events that are no model call are passed over."""
