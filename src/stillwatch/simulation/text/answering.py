@@ -23,17 +23,19 @@ _STYLE_OF_TARGET = {
 }
 _LOOKS_LIKE_CODE = re.compile(r"def |class \w+|func |SELECT |```|\bpatch\b|\bfunction\b|--- a/")
 _LOOKS_LIKE_LIST = re.compile(r"\blist\b|\bideas\b|\bsteps?\b|checklist|bullets", re.IGNORECASE)
-_WORD = re.compile(r"[぀-ヿ一-鿿]{2,4}|[฀-๿]{3,9}|[^\W\d_]{4,20}")
+_WORD = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]{2,4}|[\u0e00-\u0e7f]{3,9}|[^\W\d_]{4,20}")
 _READ_CHARACTERS = 700
 _TELLING_CHARACTERS = 240
 _LONG_WORD = 6
 _WORDS_KEPT = 12
-_SCRIPT = re.compile(r"(?P<ja>[぀-ヿ])|(?P<zh>[一-鿿])|(?P<th>[฀-๿])|(?P<ar>[؀-ۿ])|(?P<hi>[ऀ-ॿ])")
-_KANA = re.compile(r"[぀-ヿ]")
+_SCRIPT = re.compile(
+    r"(?P<ja>[\u3040-\u30ff])|(?P<zh>[\u4e00-\u9fff])|(?P<th>[\u0e00-\u0e7f])|(?P<ar>[\u0600-\u06ff])|(?P<hi>[\u0900-\u097f])"
+)
+_KANA = re.compile(r"[\u3040-\u30ff]")
 _LETTERS = (("es", frozenset("¿¡ñáéíóú")), ("de", frozenset("äöüß")))
 _SMALL_WORDS = {
-    "es": frozenset(["una", "los", "las", "por", "que", "qué", "más", "sobre", "para", "con"]),
-    "de": frozenset(["und", "das", "ist", "nicht", "eine", "wie", "mit", "für", "ein", "bitte"]),
+    "es": re.compile(r"\b(?:una|los|las|por|que|sobre|para|con)\b"),
+    "de": re.compile(r"\b(?:und|das|ist|nicht|einen?|wie|mit|bitte|der|auf|zu|ich|bei|seit)\b"),
 }
 
 
@@ -47,9 +49,8 @@ def language_of(prompt: str) -> str:
     for language, letters in _LETTERS:
         if not letters.isdisjoint(head):
             return language
-    words = head.lower().split()
     for language, small in _SMALL_WORDS.items():
-        if not small.isdisjoint(words):
+        if small.search(head):
             return language
     return "en"
 
