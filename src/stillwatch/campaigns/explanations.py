@@ -56,7 +56,7 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
     """The three clauses of one group: sentence, observed, usual, e-value and its largest."""
     group = weighed.groups[index]
     acts, together = group.acts, group.togetherness
-    usual_division = _typical(weighed.reference.division_counts, division.BINS)
+    usual_division = _typical(group.acts.division_reference, division.BINS)
     return {
         "acts_as_one": {
             "text": "Members' prompts could be dealt out anew without anyone noticing, and their "
@@ -79,22 +79,22 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "text": "What is asked, and that nobody uses the answers in place, looks like material "
             "for training, more than the work of the owners of this log.",
             "observed": _figures(group.figures),
-            "usual": f"{int((weighed.reference_scores >= group.score).sum())} of "
-            f"{decision.owners} owners look as much like it",
+            "usual": f"{decision.owners_like(group.score)} of "
+            f"{len(decision.reference)} owners look as much like it",
             "e_value": float(decision.e_collects[index]),
-            "max": float(decision.owners + 1),
+            "max": float(len(decision.reference) + 1),
         },
     }
 
 
-def honest_explanation(weighed: Weighed, group: WeighedGroup) -> str:
+def honest_explanation(decision: Decision, group: WeighedGroup) -> str:
     """The strongest honest reading of this group, with the figures that speak for or against it."""
     if group.togetherness.openly:
         return (
             f"One declared organisation: {group.togetherness.inside} of "
             f"{len(group.group.accounts)} accounts belong to it."
         )
-    above = int((weighed.reference_scores >= group.score).sum())
+    above = decision.owners_like(group.score)
     independent = float(np.nanmean(group.acts.division_scores > 2.0)) if _any(group) else 1.0
     if group.acts.log_e < np.log(20):
         return (
@@ -103,7 +103,7 @@ def honest_explanation(weighed: Weighed, group: WeighedGroup) -> str:
         )
     return (
         "One owner's own work spread over several accounts (a vendor, a back-fill, an agency): "
-        f"{above} of {len(weighed.reference_scores)} owners of this log look as much like "
+        f"{above} of {len(decision.reference)} owners of this log look as much like "
         "collection as this group."
     )
 
@@ -122,9 +122,9 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         )
     if group.togetherness.log_e < decision.bound:
         return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
-    above = int((weighed.reference_scores >= group.score).sum())
+    above = decision.owners_like(group.score)
     return (
-        f"Not shown to collect: {above} of {decision.owners} owners of this log look as much like "
+        f"Not shown to collect: {above} of {len(decision.reference)} owners of this log look as much like "
         f"collection; too many for a false discovery rate of {rate:g}."
     )
 
@@ -188,7 +188,7 @@ def _scores(
                 text="Its items are as like the other members' items as like its own: it keeps to "
                 "no subject of its own.",
                 observed=f"{divided:.1f} standard deviations",
-                baseline=_typical(weighed.reference.division_counts, division.BINS),
+                baseline=_typical(group.acts.division_reference, division.BINS),
                 evidence=evidence,
             )
         )
@@ -198,7 +198,7 @@ def _scores(
                 signal="synchrony",
                 text="It is busy and idle when the other members are, beyond its hours of day.",
                 observed=f"{together:.1f} standard deviations",
-                baseline=_typical(weighed.reference.synchrony_counts, synchrony.BINS),
+                baseline=_typical(group.acts.synchrony_reference, synchrony.BINS),
                 evidence=evidence[:1],
             )
         )

@@ -98,7 +98,9 @@ def build_findings(
         links=LINKS.table(links),
         notes={
             **notes,
-            "assumptions": explanations.assumptions(rate, decision.owners, len(weighed.groups)),
+            "assumptions": explanations.assumptions(
+                rate, len(decision.reference), len(weighed.groups)
+            ),
             "clauses": clauses,
             "disprove": {c.campaign_id: explanations.disproofs(c.weighed) for c in cases},
         },
@@ -302,8 +304,8 @@ def _tested(
             e_collects=float(decision.e_collects[index]),
             e_acts_as_one_max=float(np.exp(min(group.acts.largest, 690))),
             e_undeclared_max=float(np.exp(group.togetherness.largest)),
-            e_collects_max=float(decision.owners + 1),
-            honest_explanation=explanations.honest_explanation(weighed, group),
+            e_collects_max=float(len(decision.reference) + 1),
+            honest_explanation=explanations.honest_explanation(decision, group),
             why_not_reported=explanations.why_not_reported(weighed, decision, index, rate),
             campaign_id=campaign_of.get(index),
             account_ids=[str(n) for n in names[group.group.accounts]],

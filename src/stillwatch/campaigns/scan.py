@@ -75,9 +75,9 @@ def scan(
     )
     missing = missing_evidence(log)
     needed = max(int(decision.reached.sum()), 1) / (settings.rate * 0.9)
-    if decision.owners + 1 < needed:
+    if len(decision.reference) + 1 < needed:
         missing.append(
-            f"few owners: with {decision.owners} owners to compare with, one campaign alone cannot "
+            f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone cannot "
             f"reach a false discovery rate of {settings.rate:g}; give a longer log or a higher --fdr"
         )
     return build_findings(

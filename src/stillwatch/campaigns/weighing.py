@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.campaigns.clauses import (
+    MINIMUM_WORK,
     ActsAsOne,
-    Reference,
     acts_as_one,
-    build_reference,
-    describe_group,
+    own_work,
+    score_accounts,
 )
 from stillwatch.campaigns.declared import Declarations, Togetherness
 from stillwatch.campaigns.evalues import e_bh, select_by_reference
 from stillwatch.linking.groups import Group, group_accounts
-from stillwatch.signals.collection import rank_owners
-from stillwatch.signals.owners import Wording, read_wording
+from stillwatch.signals.collection import FIGURES, describe_owner, harvest_score
+from stillwatch.signals.owners import Wording, read_wording, rows_by_account
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments, mine_fragments
 from stillwatch.signals.traffic import Traffic
@@ -38,7 +38,12 @@ FIRST_STAGE = 0.1  # part of the rate spent on clauses 1 and 2
 
 @dataclass(frozen=True, slots=True)
 class WeighedGroup:
-    """A group with the evidence of its three clauses, as logs of e-values."""
+    """A group with the evidence of its clauses.
+
+    Attributes:
+        figures: What describes its work (`collection.FIGURES`).
+        score: How much it looks like a harvest; compared with the owners' scores.
+    """
 
     group: Group
     acts: ActsAsOne
@@ -48,15 +53,29 @@ class WeighedGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Owners:
+    """All owners of the log: accounts with enough work, and declared organisations.
+
+    Attributes:
+        accounts: The account, or -1 for an organisation.
+        figures: One row an owner.
+        scores: How much each looks like a harvest.
+    """
+
+    accounts: IntArray
+    figures: FloatArray
+    scores: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Weighed:
     """All that was weighed on one log at one moment."""
 
     traffic: Traffic
     wording: Wording
     fragments: Fragments
-    reference: Reference
     groups: list[WeighedGroup]
-    reference_scores: FloatArray
+    owners: Owners
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +84,21 @@ class Decision:
 
     Attributes:
         reported: One flag a group.
-        e_collects: Clause 3 of each group; 0 for those that did not reach it.
+        e_collects: Clause 3 of each group; 0 for those that did not reach it or its threshold.
         reached: Groups that passed clauses 1 and 2.
-        above: Reference owners at or above the threshold of clause 3.
-        owners: Number of reference owners.
+        reference: Scores of the owners that clause 3 was compared with, sorted.
         bound: Log of the e-value that clauses 1 and 2 must each reach.
     """
 
     reported: npt.NDArray[np.bool_]
     e_collects: FloatArray
     reached: npt.NDArray[np.bool_]
-    above: int
-    owners: int
+    reference: FloatArray
     bound: float
+
+    def owners_like(self, score: float) -> int:
+        """How many owners look at least as much like a harvest."""
+        return len(self.reference) - int(np.searchsorted(self.reference, score, side="left"))
 
 
 def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed:
@@ -85,32 +106,44 @@ def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed
     fragments = mine_fragments(traffic)
     groups = group_accounts(traffic, fragments, facts)
     wording = read_wording(traffic)
-    together = [declarations.togetherness(g.accounts, _first_start(traffic, g)) for g in groups]
-    linked = (
-        np.unique(np.concatenate([g.accounts for g in groups])) if groups else np.zeros(0, np.int64)
-    )
-    openly = [g.rows for g, t in zip(groups, together, strict=True) if t.openly]
-    reference = build_reference(traffic, wording, linked, openly)
-    tested = [(g, t) for g, t in zip(groups, together, strict=True)]
-    figures = [describe_group(traffic, wording, g) for g, _ in tested]
-    scores, reference_scores = _scores(figures, reference.figures)
-    weighed = [
-        WeighedGroup(
-            group=g,
-            acts=acts_as_one(traffic, g, reference),
-            togetherness=t,
-            figures=figures[i],
-            score=float(scores[i]),
+    scores = score_accounts(traffic, wording, groups)
+    weighed = []
+    for number, group in enumerate(groups):
+        figures = describe_owner(traffic, wording, group.rows)
+        weighed.append(
+            WeighedGroup(
+                group=group,
+                acts=acts_as_one(scores, number),
+                togetherness=declarations.togetherness(
+                    group.accounts, int(traffic.started[group.rows[0]])
+                ),
+                figures=figures,
+                score=harvest_score(figures),
+            )
         )
-        for i, (g, t) in enumerate(tested)
-    ]
-    return Weighed(traffic, wording, fragments, reference, weighed, reference_scores)
+    owners = _describe_owners(traffic, wording, [g for g in weighed if g.togetherness.openly])
+    return Weighed(traffic, wording, fragments, weighed, owners)
+
+
+def _describe_owners(traffic: Traffic, wording: Wording, openly: list[WeighedGroup]) -> Owners:
+    """Every account with enough work as an owner of its own, and every open group as one."""
+    order, starts = rows_by_account(traffic)
+    enough = np.flatnonzero(np.diff(starts) >= MINIMUM_WORK)
+    figures = [
+        describe_owner(traffic, wording, own_work(wording, order[starts[a] : starts[a + 1]]))
+        for a in enough
+    ] + [g.figures for g in openly]
+    return Owners(
+        accounts=np.concatenate([enough, np.full(len(openly), -1)]),
+        figures=np.stack(figures) if figures else np.zeros((0, len(FIGURES))),
+        scores=np.array([harvest_score(f) for f in figures]),
+    )
 
 
 def decide(weighed: Weighed, rate: float) -> Decision:
     """Which groups are reported at this false discovery rate."""
     groups = weighed.groups
-    bound = np.log(max(len(groups), 1) / (rate * FIRST_STAGE / 2))
+    bound = float(np.log(max(len(groups), 1) / (rate * FIRST_STAGE / 2)))
     reached = np.array(
         [
             g.acts.log_e >= bound and g.togetherness.log_e >= bound and not g.togetherness.openly
@@ -118,30 +151,19 @@ def decide(weighed: Weighed, rate: float) -> Decision:
         ],
         np.bool_,
     )
+    # Members of a group under test are not owners of their own; those of an open one are its.
+    taken = [g.group.accounts for g, r in zip(groups, reached, strict=True) if r] + [
+        g.group.accounts for g in groups if g.togetherness.openly
+    ]
+    apart = np.isin(weighed.owners.accounts, np.concatenate(taken) if taken else [])
+    reference = np.sort(weighed.owners.scores[~apart])
     e_collects = np.zeros(len(groups))
     reported = np.zeros(len(groups), np.bool_)
     second = rate * (1 - FIRST_STAGE)
-    scores = np.array([g.score for g in groups])
-    selection = select_by_reference(scores[reached], weighed.reference_scores, second)
-    e_collects[reached] = selection.e_values
-    reported[reached] = e_bh(selection.e_values, second)
-    return Decision(
-        reported, e_collects, reached, selection.above, selection.reference, float(bound)
-    )
-
-
-def _scores(figures: list[FloatArray], reference: FloatArray) -> tuple[FloatArray, FloatArray]:
-    if not figures:
-        return np.zeros(0), np.zeros(len(reference))
-    everything = (
-        np.concatenate([np.stack(figures), reference]) if len(reference) else np.stack(figures)
-    )
-    scores = rank_owners(everything)
-    return scores[: len(figures)], scores[len(figures) :]
-
-
-def _first_start(traffic: Traffic, group: Group) -> int:
-    return int(traffic.started[group.rows[0]])
+    tested = np.array([g.score for g in groups])[reached] if groups else np.zeros(0)
+    e_collects[reached] = select_by_reference(tested, reference, second).e_values
+    reported[reached] = e_bh(e_collects[reached], second)
+    return Decision(reported, e_collects, reached, reference, bound)
 
 
 def smallest_rates(weighed: Weighed, indices: list[int]) -> dict[int, float]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import igraph
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.csgraph import connected_components
 
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
@@ -33,14 +35,19 @@ class LinkingParameters:
             family, and no clause could tell.
         minimum_share: A fragment in less of an account's traffic than this is a quotation.
         private: A fragment belongs to a group when at least this part of its users are in it.
-        resolution: Of Leiden's modularity; 1 is the definition (Traag et al. 2019).
+        cohesive: Accounts up to which a group holds together on one shared wording alone. It sets
+            the resolution of Leiden's modularity to N / cohesive: at a fixed resolution, small
+            communities of a large log would be merged (Fortunato and Barthélemy 2007).
+        same_wording: Communities whose use of fragments has at least this cosine are one group: a
+            resolution that keeps small groups apart cuts large ones up.
         seed: Leiden visits nodes in random order; the result must not depend on when it ran.
     """
 
     minimum_accounts: int = 5
     minimum_share: float = 0.04
     private: float = 0.5
-    resolution: float = 1.0
+    cohesive: int = 1_000
+    same_wording: float = 0.7
     seed: int = 20_26
 
 
@@ -73,7 +80,10 @@ def group_accounts(
     active = int((exchanges > 0).sum())
     edges = _fragment_edges(fragments, exchanges, active, parameters)
     fact_edges = _fact_edges(facts, exchanges, active)
-    membership = _communities(len(exchanges), fragments.count, edges, fact_edges, parameters)
+    membership = _communities(
+        len(exchanges), active, fragments.count, edges, fact_edges, parameters
+    )
+    membership = _reunite(membership, fragments, edges, len(exchanges), parameters)
     return _groups(traffic, fragments, membership, len(exchanges), parameters)
 
 
@@ -108,6 +118,7 @@ def _fact_edges(
 
 def _communities(
     accounts: int,
+    active: int,
     fragments: int,
     edges: tuple[IntArray, IntArray, FloatArray],
     fact_edges: tuple[IntArray, IntArray, FloatArray],
@@ -124,10 +135,37 @@ def _communities(
     found = graph.community_leiden(
         objective_function="modularity",
         weights=weights.tolist(),
-        resolution=parameters.resolution,
+        resolution=max(1.0, active / parameters.cohesive),
         n_iterations=4,
     )
     return np.asarray(found.membership, np.int64)
+
+
+def _reunite(
+    membership: IntArray,
+    fragments: Fragments,
+    edges: tuple[IntArray, IntArray, FloatArray],
+    accounts: int,
+    parameters: LinkingParameters,
+) -> IntArray:
+    """Join communities that use the same fragments in the same proportions."""
+    of_account = membership[:accounts]
+    communities = int(membership.max(initial=-1)) + 1
+    sizes = np.bincount(of_account, minlength=communities)
+    use = coo_matrix(
+        (edges[2], (of_account[edges[0]], edges[1])), shape=(communities, fragments.count)
+    ).tocsr()
+    norms = np.sqrt(np.asarray(use.multiply(use).sum(axis=1)).ravel())
+    scaled = diags(1.0 / np.maximum(norms, 1e-12)) @ use
+    alike = (scaled @ scaled.T).tocoo()
+    joined = (alike.data >= parameters.same_wording) & (alike.row < alike.col)
+    joined &= (sizes[alike.row] > 1) & (sizes[alike.col] > 1)
+    graph = coo_matrix(
+        (np.ones(int(joined.sum())), (alike.row[joined], alike.col[joined])),
+        shape=(communities, communities),
+    )
+    labels: IntArray = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels[membership]
 
 
 def _groups(

@@ -1,8 +1,9 @@
 """Worth training on: does the work look like a harvest, or like an owner's own use?
 
 Every owner (an unlinked account, a declared organisation, a group under test) is described by the
-same figures over a sample of its own work. No figure is a threshold: each is ranked among the
-owners of this log, and the ranks are added up. Card: `docs/signals/collection.md`.
+same figures over a sample of its own work, and gets one score from them. No figure is a threshold:
+scores are only ever compared with those of the owners of this log.
+Card: `docs/signals/collection.md`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from stillwatch.lake.purpose import OWN_DOCUMENTS, PURPOSES
 from stillwatch.signals.owners import Wording, evenly
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["FIGURES", "describe_owner", "rank_owners", "sought_targets"]
+__all__ = ["FIGURES", "describe_owner", "harvest_score", "sought_targets"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
+PURITY = 3.0
 _TARGETS = len(PURPOSES) - 1
 _OWN = PURPOSES.index(OWN_DOCUMENTS)
 
@@ -73,22 +75,16 @@ def sought_targets(hits: npt.NDArray[np.uint8]) -> IntArray:
     return np.where(fits.any(axis=1), fits.argmax(axis=1), -1)
 
 
-def rank_owners(figures: FloatArray) -> FloatArray:
-    """A score for each owner: the sum of -log(upper tail rank) of its figures.
+def harvest_score(figures: FloatArray) -> float:
+    """How much an owner's work looks like a harvest: log of (items × unused × purpose³).
 
-    Ranks are taken among all owners given, tested and reference together, so that exchangeable
-    owners have exchangeable scores. A figure that the log cannot tell adds nothing.
+    The number of items answered counts once, the purity of purpose three times: a giant that asks
+    now and then for what trains a model must not outweigh a small owner that asks for nothing
+    else. The exponent only orders owners; whatever it is, the comparison with the owners of the
+    log is valid. A figure that the log cannot tell counts as one half, for every owner alike.
     """
-    count = len(figures)
-    scores = np.zeros(count)
-    for column in figures.T:
-        known = ~np.isnan(column)
-        if known.sum() < 2:
-            continue
-        values = np.sort(column[known])
-        at_or_above = known.sum() - np.searchsorted(values, column[known], side="left")
-        scores[known] += -np.log(at_or_above / known.sum())
-    return scores
+    unused, purpose = (0.5 if np.isnan(f) else f for f in (figures[0], figures[5]))
+    return float(figures[6] + np.log(unused + 0.01) + PURITY * np.log(purpose + 0.01))
 
 
 def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
