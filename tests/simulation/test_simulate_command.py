@@ -68,3 +68,11 @@ def test_without_a_folder_to_write_it_says_so():
 
     assert result.exit_code == 2
     assert "--out" in result.output
+
+
+def test_a_world_without_anyone_is_refused(tmp_path):
+    """Both lists empty leave nothing to simulate."""
+    result = run("--populations", "", "--campaigns", "", "--out", tmp_path / "w")
+
+    assert result.exit_code == 2
+    assert "--list" in result.output

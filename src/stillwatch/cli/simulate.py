@@ -80,6 +80,8 @@ def command(
         f"{written.exchanges:,} exchanges of {written.accounts:,} accounts "
         f"({written.campaign_accounts:,} in campaigns, {share:.1%}) in {seconds:.1f} s."
     )
+    if accounts and written.accounts > 1.1 * accounts:
+        say(f"More accounts than {accounts:,}: every group and campaign has a least size.")
     say(
         f"Next: stillwatch scan --exchanges {out}/exchanges --accounts {out}/accounts.parquet "
         f"--credentials {out}/credentials.parquet --releases {out}/model_releases.parquet "

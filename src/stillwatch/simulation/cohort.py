@@ -71,6 +71,7 @@ class Cohort:
     """Collects the accounts and the traffic of one part of a world.
 
     Everything random comes from `rng`, so that a cohort is the same whichever process makes it.
+    A `retention` of `no_text` keeps the text of all its exchanges out of the log.
     """
 
     frame: Frame
@@ -82,6 +83,7 @@ class Cohort:
     population: str
     expected: float
     group: str | None = None
+    retention: str = "full"
     customers: list[Customer] = field(default_factory=list)
     credentials: list[Credential] = field(default_factory=list)
     truth: list[TruthAccount] = field(default_factory=list)

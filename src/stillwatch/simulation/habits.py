@@ -14,7 +14,16 @@ from stillwatch.simulation.internet import Country, Origin
 from stillwatch.simulation.text import AnswerStyle, WorkKind
 from stillwatch.simulation.traffic import Manner
 
-__all__ = ["chat", "own_work", "person_origins", "run_job", "split_into_turns", "usual_model"]
+__all__ = [
+    "chat",
+    "language_of_work",
+    "own_work",
+    "person_origins",
+    "run_job",
+    "split_into_turns",
+    "turn_numbers",
+    "usual_model",
+]
 
 _MODELS = ("aster-3-large", "aster-3-mini", "aster-4-mini", "aster-3-reason")
 _MODEL_SHARES = (0.45, 0.2, 0.27, 0.08)
@@ -94,7 +103,7 @@ def chat(
     spoken = cohort.library.conversations(
         rng,
         len(starts),
-        language=_language(cohort, customer),
+        language=language_of_work(cohort, customer),
         topic=customer.seed if topic is None else topic,
     )
     if exact:
@@ -117,7 +126,7 @@ def chat(
         origin_of=np.repeat(place, turns),
         model=cohort.models(started, usual=usual_model(rng), eagerness=eagerness),
         conversation=np.repeat(numbers, turns),
-        turn=_turn_numbers(turns),
+        turn=turn_numbers(turns),
         end_users=speakers,
     )
 
@@ -169,7 +178,7 @@ def own_work(
     count = int(lengths.sum())
     owner = customer.seed if owner is None else owner
     inputs = cohort.library.work(
-        kind, rng, count, owner=owner, language=_language(cohort, customer)
+        kind, rng, count, owner=owner, language=language_of_work(cohort, customer)
     )
     started = turn_times(rng, starts, lengths, pause=45.0)
     place = rng.integers(0, len(origins), len(starts))
@@ -191,7 +200,7 @@ def own_work(
         origin_of=np.repeat(place, lengths),
         model=cohort.models(started, usual=usual_model(rng), eagerness=eagerness),
         conversation=np.repeat(cohort.conversation_numbers(len(starts)), lengths),
-        turn=_turn_numbers(lengths),
+        turn=turn_numbers(lengths),
     )
 
 
@@ -227,7 +236,8 @@ def run_job(
     )
 
 
-def _language(cohort: Cohort, customer: Customer) -> str:
+def language_of_work(cohort: Cohort, customer: Customer) -> str:
+    """The language a customer writes in: the country's, or English."""
     language = customer.country.language
     # A third of the people elsewhere write English.
     if language != "en" and (language not in cohort.library.languages or customer.seed % 3 == 0):
@@ -235,7 +245,8 @@ def _language(cohort: Cohort, customer: Customer) -> str:
     return language
 
 
-def _turn_numbers(lengths: Ints) -> Ints:
+def turn_numbers(lengths: Ints) -> Ints:
+    """0, 1, 2, … within each conversation of the given lengths."""
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64)
     return np.arange(int(lengths.sum())) - np.repeat(first, lengths)
 

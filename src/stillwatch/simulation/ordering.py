@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from stillwatch.records import InputError
 from stillwatch.simulation.campaigns import Evasion
 from stillwatch.simulation.frame import Frame
 from stillwatch.simulation.worlds import World, plan_cohorts
@@ -37,10 +38,19 @@ def order_world(
         populations: Names of the honest populations, in place of the world's.
         corpus: A folder with further prompts.
         exchanges: Scale everyone's volume so that about so many result.
+
+    Raises:
+        InputError: Nobody would live in the world.
     """
     frame = Frame(seed=seed, days=days or world.days, volume=world.volume)
     honest = world.populations if populations is None else tuple(populations)
     hostile = world.campaigns if campaigns is None else tuple(campaigns)
+    if not honest and not hostile:
+        raise InputError(
+            "a world with neither populations nor campaigns is empty.",
+            where="--populations, --campaigns",
+            remedy="Name at least one of either; `stillwatch simulate --list` prints them.",
+        )
 
     def planned(frame: Frame) -> Order:
         return Order(

@@ -113,7 +113,7 @@ def _add(columns: _Columns, cohort: Cohort, traffic: Traffic) -> None:
     columns.started.append(traffic.started)
     columns.finished.append(traffic.started + (seconds * 1e6).astype(np.int64))
     own = np.fromiter((len(d) // 4 + 4 for d in input_bytes), float, count)
-    no_text = manner.retention == "no_text"
+    no_text = "no_text" in (manner.retention, cohort.retention)
     origins = traffic.origins
     labels = traffic.labels
     columns.add(
@@ -154,7 +154,7 @@ def _add(columns: _Columns, cohort: Cohort, traffic: Traffic) -> None:
         cache_key=_cache_keys(traffic),
         prefix_digests=prefixes,
         output_digest=output_digests,
-        retention=manner.retention,
+        retention="no_text" if no_text else "full",
         distill=labels is not None,
         campaign=labels.campaign if labels else None,
         target=labels.targets if labels else None,

@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -165,8 +166,13 @@ def _pool(processes: int) -> Iterator[Callable[..., Iterable[Any]]]:
         yield map
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_interrupts) as pool:
         yield pool.map
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is the parent's to answer: it ends the pool and removes what is half-written."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _make(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import ClassVar
 
@@ -62,6 +62,8 @@ class Campaign:
         replays: Part of the requests that present another account's signed reasoning.
         continues: Part of the requests that go on with another account's conversation.
         model: The model it collects from.
+        languages: Languages of its tasks, the first one for half of them or more.
+        lasts: Least and greatest part of the time left after its start that it works.
     """
 
     name: ClassVar[str]
@@ -84,6 +86,8 @@ class Campaign:
     replays: ClassVar[float] = 0.0
     continues: ClassVar[float] = 0.0
     model: ClassVar[str] = "aster-3-large"
+    languages: ClassVar[tuple[str, ...]] = ("en",)
+    lasts: ClassVar[tuple[float, float]] = (1.0, 1.0)
 
     def accounts(self, rng: np.random.Generator, of_all: int, scale: float) -> int:
         """How many accounts it has in a world of `of_all`."""
@@ -94,6 +98,7 @@ class Campaign:
         """Open the accounts and send everything they send."""
         dials = dials.at_least(**self.floors)
         workers = self.recruit(cohort, size, dials)
+        workers = self._until(cohort, workers)
         total = int(cohort.expected * (1 - dials.cover_share))
         slots = schedule(cohort, workers, max(total, size), timing=dials.timing)
         dealt = deal(
@@ -132,6 +137,18 @@ class Campaign:
             bans=staffing.bans,
         )
 
+    def _until(self, cohort: Cohort, workers: Sequence[Worker]) -> list[Worker]:
+        """The workers, who all stop when the campaign has what it wants."""
+        if self.lasts == (1.0, 1.0):
+            return list(workers)
+        first = min(worker.begin for worker in workers)
+        part = cohort.rng.uniform(*self.lasts)
+        last = first + int(part * (cohort.frame.end - first))
+        return [
+            replace(worker, begin=min(worker.begin, last - 1), end=min(worker.end, last))
+            for worker in workers
+        ]
+
     def label(self, cohort: Cohort) -> str:
         """The campaign's name in the truth."""
         return f"{self.name}:{self.actor}"
@@ -148,7 +165,7 @@ class Campaign:
         for number, (target, wanted) in enumerate(zip(self.targets, counts.tolist(), strict=True)):
             if not wanted:
                 continue
-            tasks = library.tasks(target, rng, wanted, subject=subject)
+            tasks = self.tasks(cohort, target, wanted)
             systems, inputs = library.wrap(
                 tasks, rng, wording=dials.wording, campaign=subject * 16 + number
             )
@@ -156,6 +173,20 @@ class Campaign:
         order = rng.permutation(len(rows)).tolist()
         tasks_, systems_, inputs_ = zip(*(rows[i] for i in order), strict=True)
         return list(tasks_), list(systems_), list(inputs_)
+
+    def tasks(self, cohort: Cohort, target: Target, count: int) -> list[Task]:
+        """`count` distinct tasks of one target, in the campaign's languages."""
+        spoken = [name for name in self.languages if name in cohort.library.languages]
+        others = [0.5 / max(1, len(spoken) - 1)] * (len(spoken) - 1)
+        shares = [1 - sum(others), *others]
+        counts = cohort.rng.multinomial(count, shares)
+        tasks: list[Task] = []
+        for language, wanted in zip(spoken, counts.tolist(), strict=True):
+            if wanted:
+                tasks += cohort.library.tasks(
+                    target, cohort.rng, wanted, language=language, subject=cohort.key
+                )
+        return tasks
 
     def models(self, cohort: Cohort, started: Ints) -> list[str]:
         """The model asked for in each slot."""

@@ -38,6 +38,7 @@ class AccessPaths(Campaign):
 
     name, actor, half = "access_paths", "Slate Kestrel", "build"
     share, size, daily = 0.008, (12, 350), 9.0
+    languages = ("en", "de")
     targets: ClassVar = {Target.TOOL_USE: 0.6, Target.DATA_ANALYSIS: 0.4}
     paths = ("api", "app", "cloud:borealis", "cloud:cumulus", "reseller")
     plans = ("pay_as_you_go", "individual", "team", "edu")
@@ -103,6 +104,7 @@ class JudgeOnly(Campaign):
 
     name, actor, half = "judge_only", "Marble Finch", "build"
     share, size, daily = 0.003, (8, 80), 16.0
+    lasts = (0.6, 1.0)
     targets: ClassVar = {Target.GRADING: 1.0}
     copies = 2
 
@@ -124,6 +126,7 @@ class FreeTier(Campaign):
 
     name, actor, half = "free_tier", "Tin Magpie", "build"
     share, size, daily = 0.006, (16, 300), 5.0
+    languages = ("en", "zh")
     targets: ClassVar = {Target.ANSWERS: 0.6, Target.EXPLANATIONS: 0.4}
     plans = ("free",)
     disposable = True

@@ -50,6 +50,7 @@ class TwoPools(Campaign):
 
     name, actor, half = "two_pools", "Granite Tern", "held_out"
     share, size, daily = 0.010, (16, 500), 9.0
+    languages = ("en", "ja")
     targets: ClassVar = {Target.REASONING: 0.5, Target.CODE: 0.5}
     residential = True
     disposable = True
@@ -86,6 +87,7 @@ class SlowAndLow(Campaign):
 
     name, actor, half = "slow_and_low", "Willow Dunlin", "held_out"
     share, size, daily = 0.008, (16, 400), 3.0
+    languages = ("en", "es", "ar")
     targets: ClassVar = {Target.EXPLANATIONS: 0.5, Target.REASONING: 0.5}
     starts = (0.0, 0.02)
 
@@ -110,6 +112,7 @@ class Probing(Campaign):
 
     name, actor, half = "probing", "Ochre Shrike", "held_out"
     share, size, daily = 0.002, (8, 40), 22.0
+    lasts = (0.5, 0.9)
     targets: ClassVar = {Target.REASONING: 1.0}
 
     _phrasings = 30
@@ -122,7 +125,7 @@ class Probing(Campaign):
         rng, library = cohort.rng, cohort.library
         trial = int(dealt.tasks * self._tested)
         probes, systems, inputs = self._probes(cohort, trial)
-        tasks = library.tasks(Target.REASONING, rng, dealt.tasks - trial, subject=cohort.key)
+        tasks = self.tasks(cohort, Target.REASONING, dealt.tasks - trial)
         rest = library.wrap(tasks, rng, wording=dials.wording, campaign=cohort.key * 16)
         tasks = probes + tasks
         systems, inputs = systems + rest[0], inputs + rest[1]
@@ -144,7 +147,7 @@ class Probing(Campaign):
         """The same few tasks in every phrasing; each pair of the two is an item."""
         rng, library = cohort.rng, cohort.library
         each = -(-trial // self._phrasings)
-        few = library.tasks(Target.REASONING, rng, each, subject=cohort.key)
+        few = self.tasks(cohort, Target.REASONING, each)
         tasks: list[Task] = []
         systems: list[str | None] = []
         inputs: list[str] = []

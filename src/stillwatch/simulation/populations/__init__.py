@@ -54,6 +54,7 @@ _ALL: tuple[Population, ...] = (
     people.ReturningCustomers(),
     people.TutorialReaders(),
     machines.DriftMonitors(),
+    machines.ProductBackends(),
     organisations.SharedKeyTeam(),
     research.ReleaseDayBenchmarks(),
 )

@@ -8,7 +8,7 @@ from stillwatch.simulation.clients import Software, draw_client
 from stillwatch.simulation.clocks import turn_times
 from stillwatch.simulation.cohort import Cohort, Customer
 from stillwatch.simulation.frame import DAY, HOUR, MINUTE, Ints
-from stillwatch.simulation.habits import chat, own_work, person_origins
+from stillwatch.simulation.habits import chat, own_work, person_origins, turn_numbers
 from stillwatch.simulation.internet import Origin
 from stillwatch.simulation.populations.population import GroupSize, Together
 from stillwatch.simulation.text import AnswerStyle, WorkKind
@@ -96,7 +96,6 @@ def _build(cohort: Cohort, customer: Customer, event: int, starts: Ints, hall: O
     rng = cohort.rng
     turns = 1 + rng.poisson(2.0, len(starts)).astype(np.int64)
     started = turn_times(rng, starts, turns, pause=50.0)
-    first = np.concatenate([[0], np.cumsum(turns)[:-1]])
     cohort.send(
         customer,
         Manner(client=draw_client(rng, Software.PYTHON_SDK), style=AnswerStyle.CODE),
@@ -104,7 +103,7 @@ def _build(cohort: Cohort, customer: Customer, event: int, starts: Ints, hall: O
         inputs=cohort.library.work(WorkKind.HACKATHON, rng, len(started), owner=event),
         origins=[hall],
         conversation=np.repeat(cohort.conversation_numbers(len(turns)), turns),
-        turn=np.arange(len(started)) - np.repeat(first, turns),
+        turn=turn_numbers(turns),
     )
 
 
@@ -142,7 +141,6 @@ def _attend(
         in_class = rng.random() < 0.6
         delay = rng.exponential(12 * MINUTE if in_class else 9 * HOUR, len(texts))
         starts = np.sort(lesson + delay.astype(np.int64))
-        first = np.concatenate([[0], np.cumsum(turns)[:-1]])
         cohort.send(
             customer,
             Manner(client=client, style=AnswerStyle.AUTO),
@@ -150,5 +148,5 @@ def _attend(
             inputs=[text for conversation in texts for text in conversation],
             origins=[origins[0] if in_class else origins[1 + number % (len(origins) - 1)]],
             conversation=np.repeat(cohort.conversation_numbers(len(turns)), turns),
-            turn=np.arange(int(turns.sum())) - np.repeat(first, turns),
+            turn=turn_numbers(turns),
         )

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from stillwatch.simulation.clients import Software, draw_client
-from stillwatch.simulation.clocks import burst, nightly
+from stillwatch.simulation.clocks import burst, nightly, turn_times
 from stillwatch.simulation.cohort import Cohort
 from stillwatch.simulation.frame import DAY, HOUR
-from stillwatch.simulation.habits import run_job
+from stillwatch.simulation.habits import (
+    language_of_work,
+    run_job,
+    split_into_turns,
+    turn_numbers,
+    usual_model,
+)
 from stillwatch.simulation.populations.population import GroupSize, Single, Together
+from stillwatch.simulation.rows import draw_ids
 from stillwatch.simulation.text import AnswerStyle, WorkKind
 from stillwatch.simulation.traffic import Manner
 
@@ -18,6 +25,7 @@ __all__ = [
     "EphemeralBuilds",
     "NightlyJobs",
     "PooledRouter",
+    "ProductBackends",
     "RagBackfills",
     "SharedRunners",
 ]
@@ -51,7 +59,13 @@ class NightlyJobs(Single):
                 settings=_settings(seed=7) if rng.random() < 0.3 else None,
                 retention="no_text" if rng.random() < 0.08 else "full",
             )
-            inputs = cohort.library.work(WorkKind.NIGHTLY_JOB, rng, len(started), owner=owner)
+            inputs = cohort.library.work(
+                WorkKind.NIGHTLY_JOB,
+                rng,
+                len(started),
+                owner=owner,
+                language=language_of_work(cohort, customer),
+            )
             origins = [cohort.internet.hosting(rng)]
             run_job(cohort, customer, inputs, started, manner, origins=origins, eagerness=0.1)
 
@@ -127,11 +141,58 @@ class RagBackfills(Single):
                 limits=0.03,
             )
             inputs = cohort.library.work(
-                WorkKind.RAG_BACKFILL, rng, each * runs, owner=customer.seed
+                WorkKind.RAG_BACKFILL,
+                rng,
+                each * runs,
+                owner=customer.seed,
+                language=language_of_work(cohort, customer),
             )
             origins = [cohort.internet.hosting(rng) for _ in range(2)]
             started = np.sort(np.concatenate(parts))
             run_job(cohort, customer, inputs, started, manner, origins=origins)
+
+
+class ProductBackends(Single):
+    """Back-ends of products: one system prompt, no pause at night, thousands of end users."""
+
+    name, share, daily = "product_backends", 0.015, 30.0
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng = cohort.rng
+        for volume in cohort.volumes(size, spread=1.5):
+            customer = cohort.open(plan=str(rng.choice(["pay_as_you_go", "team"])))
+            count = int(volume)
+            starts = cohort.rhythms.client_times(
+                rng, cohort.frame, max(1, count // 2), customer.begin, customer.end
+            )
+            lengths = split_into_turns(rng, count, mean=2.0)[: len(starts)]
+            starts = starts[: len(lengths)]
+            turns = int(lengths.sum())
+            people = draw_ids(rng, "user", max(2, count // 5))
+            who = np.repeat(rng.integers(0, len(people), len(starts)), lengths)
+            cohort.send(
+                customer,
+                Manner(
+                    client=draw_client(rng, Software.NODE_SDK),
+                    style=AnswerStyle.PROSE,
+                    system=cohort.library.system(WorkKind.SUPPORT_BOT, rng, owner=customer.seed),
+                    max_output_tokens=600,
+                ),
+                started=turn_times(rng, starts, lengths, pause=60.0),
+                inputs=cohort.library.work(
+                    WorkKind.SUPPORT_BOT,
+                    rng,
+                    turns,
+                    owner=customer.seed,
+                    language=language_of_work(cohort, customer),
+                ),
+                origins=cohort.internet.rack(rng, 2),
+                origin_of=rng.integers(0, 2, turns),
+                model=usual_model(rng),
+                conversation=np.repeat(cohort.conversation_numbers(len(starts)), lengths),
+                turn=turn_numbers(lengths),
+                end_users=[people[i] for i in who.tolist()],
+            )
 
 
 class DriftMonitors(Single):

@@ -21,6 +21,8 @@ __all__ = [
     "SyntheticDataTeam",
 ]
 
+_KEEPS_TEXT_OUT = 0.2
+
 
 class Enterprise(Together):
     """An enterprise: hundreds of seats, one payer, one network, one template of its own."""
@@ -30,6 +32,7 @@ class Enterprise(Together):
     def live(self, cohort: Cohort, size: int) -> None:
         rng = cohort.rng
         company = cohort.organisation(verified=str(rng.choice(["contract", "contract", "kyc"])))
+        cohort.retention = "no_text" if rng.random() < _KEEPS_TEXT_OUT else "full"
         exits = [cohort.internet.office(rng, company.country) for _ in range(2)]
         template = int(rng.integers(1 << 31))
         system = cohort.library.system(WorkKind.ENTERPRISE_SEAT, rng, owner=template)

@@ -103,7 +103,15 @@ class ReturningCustomers(Together):
             customer = cohort.open(lasting=True)
             chat(cohort, customer, int(volume))
             returns = restored + np.array([int(rng.exponential(7 * MINUTE)) + 30 * SECOND])
-            chat(cohort, customer, 3, starts=returns)
+            cohort.send(
+                customer,
+                Manner(client=draw_client(rng, Software.BROWSER), style=AnswerStyle.AUTO),
+                started=returns,
+                inputs=cohort.library.work(WorkKind.RETURNING_CHAT, rng, 1, owner=customer.seed),
+                origins=person_origins(cohort, customer.country),
+                conversation=cohort.conversation_numbers(1),
+                turn=np.zeros(1, np.int64),
+            )
 
 
 class TutorialReaders(Together):
