@@ -29,7 +29,8 @@ _TELLING_CHARACTERS = 240
 _LONG_WORD = 6
 _WORDS_KEPT = 12
 _SCRIPT = re.compile(
-    r"(?P<ja>[\u3040-\u30ff])|(?P<zh>[\u4e00-\u9fff])|(?P<th>[\u0e00-\u0e7f])|(?P<ar>[\u0600-\u06ff])|(?P<hi>[\u0900-\u097f])"
+    r"(?P<ja>[\u3040-\u30ff])|(?P<zh>[\u4e00-\u9fff])|(?P<th>[\u0e00-\u0e7f])"
+    r"|(?P<ar>[\u0600-\u06ff])|(?P<hi>[\u0900-\u097f])"
 )
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _LETTERS = (("es", frozenset("¿¡ñáéíóú")), ("de", frozenset("äöüß")))
