@@ -149,6 +149,21 @@ def test_a_bad_line_among_good_ones_is_reported_alone(tmp_path: Path) -> None:
     assert len([item for item in items if isinstance(item, ParsedRow)]) == 1
 
 
+@pytest.mark.parametrize("number", range(1, 260))
+def test_no_length_of_a_binary_request_is_taken_for_text(number: int, tmp_path: Path) -> None:
+    """A length may be the code of a bracket or a line feed; the framing is still told."""
+    message = traces(model_call(1, padding="x" * number)).SerializeToString()
+    small = traces({"number": 1, "attributes": {"gen_ai.request.model": "x" * number}})
+    for content in (
+        message,
+        _VarintBytes(len(message)) + message,
+        _prefixed([message, message]),
+        small.SerializeToString(),
+        _VarintBytes(small.ByteSize()) + small.SerializeToString(),
+    ):
+        assert _rows(_read(tmp_path, content))
+
+
 @pytest.mark.parametrize("name", ["protobuf with varint lengths", "bare protobuf of one request"])
 def test_a_file_that_breaks_off_says_so(name: str, tmp_path: Path) -> None:
     """What was whole is imported; the broken rest is one entry."""

@@ -7,6 +7,7 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -55,7 +56,14 @@ def _mangled(value: Any, draw: Any) -> Any:
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda a: a.name)
 @QUIET
-@given(content=st.binary(max_size=400))
+@given(
+    content=st.binary(max_size=400)
+    | st.builds(
+        bytes.__add__,
+        st.sampled_from([b"[", b"{", b"(\xb5/\xfd", b"\x1f\x8b\x08", b"\n\x10", b"\xef\xbb\xbf"]),
+        st.binary(max_size=100),
+    )
+)
 def test_arbitrary_bytes_are_reported(adapter: Adapter, content: bytes, tmp_path: Path) -> None:
     """Bytes of no format give no exchange and no exception, and are named unless blank."""
     items = _read(adapter, tmp_path / "log", content)
@@ -64,6 +72,30 @@ def test_arbitrary_bytes_are_reported(adapter: Adapter, content: bytes, tmp_path
     # A line feed also begins a protobuf message, which may be one that says nothing.
     if content.removeprefix(b"\xef\xbb\xbf").strip() and not content.startswith(b"\n"):
         assert items
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda a: a.name)
+@pytest.mark.parametrize("end", [b"", b",\n"], ids=["after an element", "after a comma"])
+def test_an_array_that_breaks_off_is_reported(adapter: Adapter, end: bytes, tmp_path: Path) -> None:
+    """A document without its last bracket lost something: that is said."""
+    items = _read(adapter, tmp_path / "log", b'[\n{"x": 1}' + end)
+
+    assert [item.line for item in items] == [1, 2]
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda a: a.name)
+@pytest.mark.parametrize("codec", ["gzip", "zstd"])
+def test_a_damaged_compressed_file_is_reported(
+    adapter: Adapter, codec: str, tmp_path: Path
+) -> None:
+    """What lies before the damage is read; the damage is one entry."""
+    content = PAYLOADS.read_bytes() if adapter.name == "litellm" else REQUESTS.read_bytes()
+    whole = pa.compress(content, codec=codec, asbytes=True)
+
+    for broken in (whole[: len(whole) // 2], whole[:9] + b"\xff" * 20 + whole[29:], whole[:5]):
+        items = _read(adapter, tmp_path / "log", broken)
+
+        assert sum(isinstance(item, Unreadable) for item in items) == 1
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda a: a.name)

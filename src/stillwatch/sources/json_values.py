@@ -62,7 +62,13 @@ class _Raw(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
+        try:
+            data = self._stream.read(len(buffer))
+        except OSError as error:
+            # Arrow tells damage as a failure of the system, though without its number.
+            if error.errno is not None:
+                raise
+            raise EOFError(str(error)) from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -175,7 +181,7 @@ def _values_of_document(head: bytes, stream: ByteSource) -> Iterator[tuple[int, 
             more = "" if ended else text.read(max(_CHUNK, len(window)))
             ended = ended or not more
             window += more
-            if ended and not window.strip():
+            if ended and not window.strip() and not in_array:
                 return
             if ended or len(window) > LARGEST_VALUE:
                 yield Unreadable(record + 1, "The JSON is broken here; the rest was not read.")

@@ -8,6 +8,7 @@ one event a message or numbered attributes. All are read; what is unknown is pas
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ from stillwatch.sources.otlp_records import Record
 __all__ = ["ACCOUNT_ATTRIBUTES", "OtlpAdapter"]
 
 _HEAD = 2**16
+_LOOKED_AT = 2**12
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _NO_REQUEST = "This is no OTLP request: it has neither resourceSpans nor resourceLogs."
 
 
@@ -90,13 +94,19 @@ class _WithHead:
 
 
 def _records(stream: _WithHead) -> Iterator[Record | Unreadable]:
-    framing = framing_of(stream.head)
-    if framing is not None:
-        yield from _records_of_frames(stream, framing)
-    elif stream.head.lstrip()[:1] in (b"{", b"[") or stream.head.startswith(b"\xef\xbb\xbf"):
+    if _is_json(stream.head):
         yield from _records_of_values(stream)
-    elif stream.head:
+    elif framing := framing_of(stream.head):
+        yield from _records_of_frames(stream, framing)
+    elif stream.head.removeprefix(_BYTE_ORDER_MARK).strip():
         yield Unreadable(0, "The file is neither OTLP/JSON nor OTLP/protobuf.")
+
+
+def _is_json(head: bytes) -> bool:
+    """Whether a file begins as JSON: a bracket, and none of the control characters that JSON
+    forbids and no binary request can do without (an id's length is one)."""
+    begins = head.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"[")
+    return begins and not _CONTROL.search(head, 0, _LOOKED_AT)
 
 
 def _records_of_values(stream: _WithHead) -> Iterator[Record | Unreadable]:
