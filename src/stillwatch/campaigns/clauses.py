@@ -24,7 +24,7 @@ from stillwatch.signals import division, synchrony
 from stillwatch.signals.owners import Wording, evenly, rows_by_account
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["MINIMUM_WORK", "ActsAsOne", "Scores", "acts_as_one", "own_work", "score_accounts"]
+__all__ = ["MINIMUM_WORK", "ActsAsOne", "Scores", "all_act_as_one", "own_work", "score_accounts"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -34,6 +34,9 @@ POOL = 24  # strangers that are compared with each other, as in a group of middl
 LARGEST_POOL = 48  # members of a group that are looked at
 MINIMUM_WORK = 8  # exchanges below which an account says too little to be compared
 SEED = 20_26
+STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
+PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
+EXCHANGES = np.array([32, 128, 512])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,15 @@ class Scores:
         accounts: The accounts, in the order of their names.
         group: Number of the group each was scored in; -1 among strangers.
         division, synchrony: The scores; NaN where the log cannot tell.
+        prompts, exchanges: What the two scores rest on.
     """
 
     accounts: IntArray
     group: IntArray
     division: FloatArray
+    prompts: IntArray
     synchrony: FloatArray
+    exchanges: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,31 +94,56 @@ def score_accounts(traffic: Traffic, wording: Wording, groups: list[Group]) -> S
     parts = []
     for number, group in enumerate(groups):
         members, pool = _pool_of(traffic, group)
-        parts.append(_score(traffic, members, pool, number, background, generator))
+        parts.append(_score(traffic, members, pool, number, background))
     linked = [g.accounts for g in groups]
     for members, pool in _strangers(traffic, wording, linked, generator):
-        parts.append(_score(traffic, members, pool, -1, background, generator))
+        parts.append(_score(traffic, members, pool, -1, background))
     if not parts:
-        empty = np.zeros(0, np.int64)
-        return Scores(empty, empty, np.zeros(0), np.zeros(0))
-    accounts, group, divided, together = (
-        np.concatenate(column) for column in zip(*parts, strict=True)
-    )
-    order = np.argsort(accounts, kind="stable")
-    return Scores(accounts[order], group[order], divided[order], together[order])
+        return Scores(*(np.zeros(0, t) for t in (int, int, float, int, float, int)))
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")
+    return Scores(*(column[order] for column in columns))
 
 
-def acts_as_one(scores: Scores, number: int) -> ActsAsOne:
-    """Clause 1 for one group: conformal test martingales over its members, by name.
+def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
+    """Clause 1 for every group, step by step.
 
-    The reference is every account outside the group.
+    The reference is every account outside the group. Groups shown to act as one at a strict
+    family-wise level leave the reference of the others, which are then weighed anew: a sequentially
+    rejective procedure (Goeman and Solari 2010). A reference full of campaigns would hide one more.
     """
+    bound = np.log(max(groups, 1) / STRICT)
+    shown = np.zeros(groups, np.bool_)
+    while True:
+        outside = ~np.isin(scores.group, np.flatnonzero(shown))
+        acts = [acts_as_one(scores, number, outside) for number in range(groups)]
+        reached = np.array([a.log_e >= bound for a in acts], np.bool_) | shown
+        if (reached == shown).all():
+            return acts
+        shown = reached
+
+
+def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -> ActsAsOne:
+    """Clause 1 for one group: conformal test martingales over its members, by name."""
     inside = scores.group == number
+    reference = reference & ~inside
     log_division, most_division, division_reference = _martingale(
-        scores.division, inside, division.bins_of, division.bets()
+        scores.division,
+        scores.prompts,
+        PROMPTS,
+        inside,
+        reference,
+        division.bins_of,
+        division.bets(),
     )
     log_synchrony, most_synchrony, synchrony_reference = _martingale(
-        scores.synchrony, inside, synchrony.bins_of, synchrony.bets()
+        scores.synchrony,
+        scores.exchanges,
+        EXCHANGES,
+        inside,
+        reference,
+        synchrony.bins_of,
+        synchrony.bets(),
     )
     return ActsAsOne(
         log_e=float(np.logaddexp(log_division, log_synchrony) - np.log(2)),
@@ -162,25 +193,40 @@ def _score(
     pool: list[IntArray],
     number: int,
     background: FloatArray,
-    generator: np.random.Generator,
-) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+) -> tuple[IntArray, IntArray, FloatArray, IntArray, FloatArray, IntArray]:
     return (
         members,
         np.full(len(members), number),
-        division.own_subjects(traffic, pool, generator),
-        synchrony.common_clock(traffic, pool, background),
+        *division.own_subjects(traffic, pool),
+        *synchrony.common_clock(traffic, pool, background),
     )
 
 
 def _martingale(
-    scores: FloatArray, inside: npt.NDArray[np.bool_], bins_of: Binning, bets: FloatArray
+    scores: FloatArray,
+    amounts: IntArray,
+    edges: IntArray,
+    inside: npt.NDArray[np.bool_],
+    outside: npt.NDArray[np.bool_],
+    bins_of: Binning,
+    bets: FloatArray,
 ) -> tuple[float, float, IntArray]:
+    """Log e-value, its largest, and the reference, with like amounts compared with like.
+
+    Given its stratum, a member is exchangeable with the reference of that stratum under the null;
+    the strata's martingales run one after the other.
+    """
     known = ~np.isnan(scores)
     bins = bins_of(scores)
-    reference = np.bincount(bins[known & ~inside], minlength=len(bets))
-    members = bins[known & inside]
-    return (
-        conformal_martingale(reference, members, bets),
-        largest_martingale(reference, len(members), bets),
-        reference,
-    )
+    strata = np.searchsorted(edges, amounts, side="right")
+    value = largest = 0.0
+    everywhere = np.zeros(len(bets), np.int64)
+    for stratum in range(len(edges) + 1):
+        here = known & (strata == stratum)
+        members = bins[here & inside]
+        reference = np.bincount(bins[here & outside], minlength=len(bets))
+        if len(members):
+            value += conformal_martingale(reference, members, bets)
+            largest += largest_martingale(reference, len(members), bets)
+            everywhere += reference
+    return value, largest, everywhere

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
     ActsAsOne,
-    acts_as_one,
+    all_act_as_one,
     own_work,
     score_accounts,
 )
@@ -106,14 +106,14 @@ def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed
     fragments = mine_fragments(traffic)
     groups = group_accounts(traffic, fragments, facts)
     wording = read_wording(traffic)
-    scores = score_accounts(traffic, wording, groups)
+    acts = all_act_as_one(score_accounts(traffic, wording, groups), len(groups))
     weighed = []
     for number, group in enumerate(groups):
         figures = describe_owner(traffic, wording, group.rows)
         weighed.append(
             WeighedGroup(
                 group=group,
-                acts=acts_as_one(scores, number),
+                acts=acts[number],
                 togetherness=declarations.togetherness(
                     group.accounts, int(traffic.started[group.rows[0]])
                 ),

@@ -19,6 +19,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "explain": ("stillwatch.cli.explain", "Say in words why a campaign or account was found."),
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
+    "export": ("stillwatch.cli.export", "Write a lake as canonical tables."),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
     "quarantine": ("stillwatch.cli.quarantine", "List the rows an import could not read."),
 }

@@ -94,7 +94,7 @@ def _require_columns(table: pa.Table, schema: TableSchema, where: str) -> None:
         return
     hints = []
     for name in missing:
-        near = difflib.get_close_matches(name, table.column_names, n=1, cutoff=0.6)
+        near = difflib.get_close_matches(name, table.column_names, n=1, cutoff=0.7)
         hints.append(f"rename '{near[0]}' to '{name}'" if near else f"add '{name}'")
     raise InputError(
         f"the {schema.name} table lacks the required column"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from stillwatch.signals.owners import evenly
 from stillwatch.signals.traffic import Traffic
@@ -28,18 +29,14 @@ class DivisionParameters:
     Attributes:
         prompts: Prompts of each account, evenly spaced over its own work.
         accounts: Accounts of a pool.
-        dimensions: Of the hashed bag of words; collisions only blur.
         common: Words in more than this part of the pool's prompts belong to the template.
-        permutations: Reallotments of prompts to accounts, to standardise.
         shared_by: An item that more accounts than this asked is a common assignment or a public
             list, and says nothing on how one's own work was dealt out.
     """
 
-    prompts: int = 24
+    prompts: int = 48
     accounts: int = 48
-    dimensions: int = 1024
     common: float = 0.25
-    permutations: int = 64
     shared_by: int = 3
 
 
@@ -63,38 +60,75 @@ def bins_of(scores: FloatArray) -> IntArray:
 def own_subjects(
     traffic: Traffic,
     pool: list[IntArray],
-    generator: np.random.Generator,
     parameters: DivisionParameters = DivisionParameters(),
-) -> FloatArray:
+) -> tuple[FloatArray, IntArray]:
     """How much each account of a pool keeps to subjects of its own.
 
     For account i: mean similarity among its own prompts minus mean similarity to the others'
-    prompts, in standard deviations under random reallotment of the pool's prompts.
+    prompts, in standard deviations under random reallotment of the pool's prompts. Mean and
+    variance under reallotment are exact (`_reallotment_moments`).
 
     Args:
         pool: The rows of each account's own work, in time order.
-        generator: For the reallotments.
 
     Returns:
-        One score an account of the pool; NaN where it has fewer than 3 usable prompts.
+        One score an account of the pool, NaN where it has fewer than 3 usable prompts, and the
+        number of usable prompts: few prompts say little, so like is compared with like.
     """
     chosen, owner = _usable(traffic, pool, parameters)
     scores = np.full(len(pool), np.nan)
     counts = np.bincount(owner, minlength=len(pool))
     if (counts >= 3).sum() < 2:
-        return scores
-    vectors = _vectors(traffic, chosen, parameters)
-    observed = _contrast(vectors, owner, len(pool))
-    shuffled = np.stack(
-        [
-            _contrast(vectors, generator.permutation(owner), len(pool))
-            for _ in range(parameters.permutations)
-        ]
+        return scores, counts
+    similarity = _similarity(traffic, chosen, parameters)
+    rows = similarity.sum(axis=1)
+    inside = owner[:, None] == np.arange(len(pool))[None, :]
+    within = np.einsum("pa,pa->a", inside, similarity @ inside)
+    total = rows @ inside
+    for i in (int(k) for k in np.flatnonzero((counts >= 3) & (counts < len(owner)))):
+        own_weight, total_weight = _contrast_weights(int(counts[i]), len(owner))
+        mean, variance = _reallotment_moments(similarity, rows, int(counts[i]))
+        if variance > 1e-18:
+            contrast = own_weight * within[i] - total_weight * total[i]
+            scores[i] = (contrast - mean) / np.sqrt(variance)
+    return scores, counts
+
+
+def _contrast_weights(own: int, all_prompts: int) -> tuple[float, float]:
+    """Weights of W and R in "mean within minus mean to the rest".
+
+    W is the sum of similarities over ordered pairs of one account's prompts, R the sum over pairs
+    with at least the first prompt in the account; the rest gets R - W.
+    """
+    within, across = own * (own - 1.0), own * (all_prompts - own * 1.0)
+    return 1.0 / within + 1.0 / across, 1.0 / across
+
+
+def _reallotment_moments(similarity: FloatArray, rows: FloatArray, own: int) -> tuple[float, float]:
+    """Mean and variance of the contrast when `own` of the prompts are drawn at random.
+
+    Sampling without replacement from a finite population: W is a quadratic and R a linear
+    statistic of the drawn set, whose moments need only the chances that 1 to 4 given prompts are
+    drawn (Mantel 1967 for such permutation moments).
+    """
+    n = len(rows)
+    chance = np.cumprod([(own - k) / (n - k) for k in range(4)])
+    all_pairs, squares = rows.sum(), float((rows**2).sum())
+    pair_squares = float((similarity**2).sum())
+    mean_w, mean_r = chance[1] * all_pairs, chance[0] * all_pairs
+    w_w = (
+        2 * pair_squares * chance[1]
+        + 4 * (squares - pair_squares) * chance[2]
+        + (all_pairs**2 - 4 * squares + 2 * pair_squares) * chance[3]
     )
-    spread = shuffled.std(axis=0)
-    enough = (counts >= 3) & (spread > 0)
-    scores[enough] = (observed[enough] - shuffled.mean(axis=0)[enough]) / spread[enough]
-    return scores
+    r_r = chance[0] * squares + chance[1] * (all_pairs**2 - squares)
+    w_r = 2 * squares * chance[1] + (all_pairs**2 - 2 * squares) * chance[2]
+    a, b = _contrast_weights(own, n)
+    mean = a * mean_w - b * mean_r
+    variance = (
+        a * a * (w_w - mean_w**2) + b * b * (r_r - mean_r**2) - 2 * a * b * (w_r - mean_w * mean_r)
+    )
+    return float(mean), float(variance)
 
 
 def _usable(
@@ -121,34 +155,25 @@ def _usable(
     return kept[index], kept_owner[index]
 
 
-def _vectors(
-    traffic: Traffic, rows: IntArray, parameters: DivisionParameters
-) -> npt.NDArray[np.float32]:
-    """Unit vectors of each prompt's words, rare ones heavy, template words out."""
+def _similarity(traffic: Traffic, rows: IntArray, parameters: DivisionParameters) -> FloatArray:
+    """Cosine of each pair of prompts by their words, rare ones heavy, template words out.
+
+    The diagonal is 0: no prompt is its own neighbour.
+    """
     starts, values = traffic.terms.starts, traffic.terms.values
     lengths = starts[rows + 1] - starts[rows]
-    index = np.repeat(starts[rows] - np.cumsum(lengths) + lengths, lengths) + np.arange(
-        lengths.sum()
-    )
-    words = values[index]
+    index = np.repeat(starts[rows] - np.cumsum(lengths) + lengths, lengths)
+    words = values[index + np.arange(lengths.sum())]
     prompt = np.repeat(np.arange(len(rows)), lengths)
     _, word, documents = np.unique(words, return_inverse=True, return_counts=True)
     weight = np.log(len(rows) / documents)
     weight[documents > parameters.common * len(rows)] = 0.0
-    vectors = np.zeros((len(rows), parameters.dimensions), np.float32)
-    np.add.at(vectors, (prompt, words % parameters.dimensions), weight[word].astype(np.float32))
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: npt.NDArray[np.float32] = vectors / np.maximum(norms, 1e-9)
-    return unit
-
-
-def _contrast(vectors: npt.NDArray[np.float32], owner: IntArray, accounts: int) -> FloatArray:
-    """Mean similarity within each account minus its mean similarity to the rest."""
-    sums = np.zeros((accounts, vectors.shape[1]), np.float32)
-    np.add.at(sums, owner, vectors)
-    own_norm = np.bincount(owner, (vectors**2).sum(axis=1), minlength=accounts)
-    counts = np.bincount(owner, minlength=accounts).astype(np.float64)
-    total = sums.sum(axis=0)
-    within = ((sums**2).sum(axis=1) - own_norm) / np.maximum(counts * (counts - 1), 1)
-    others = (sums @ total - (sums**2).sum(axis=1)) / np.maximum(counts * (len(owner) - counts), 1)
-    return np.asarray(within - others, np.float64)
+    shared = (documents[word] > 1) & (weight[word] > 0)
+    norms = np.sqrt(np.bincount(prompt, weight[word] ** 2, minlength=len(rows)))
+    scaled = weight[word[shared]] / norms[prompt[shared]]
+    vectors = csr_matrix(
+        (scaled, (prompt[shared], word[shared])), shape=(len(rows), len(documents))
+    )
+    similarity: FloatArray = (vectors @ vectors.T).toarray()
+    np.fill_diagonal(similarity, 0.0)
+    return similarity

@@ -34,7 +34,9 @@ def bins_of(scores: FloatArray) -> IntArray:
     return np.clip(np.searchsorted(BINS, scores, side="right") - 1, 0, len(BINS) - 2)
 
 
-def common_clock(traffic: Traffic, pool: list[IntArray], background: FloatArray) -> FloatArray:
+def common_clock(
+    traffic: Traffic, pool: list[IntArray], background: FloatArray
+) -> tuple[FloatArray, IntArray]:
     """How much each account of a pool moves with the others, hour by hour.
 
     Activity is the number of exchanges an hour, less the account's mean for that hour of day and
@@ -47,12 +49,14 @@ def common_clock(traffic: Traffic, pool: list[IntArray], background: FloatArray)
         background: Exchanges of the whole log in each hour since its first full day.
 
     Returns:
-        One score an account; NaN with too few exchanges or days.
+        One score an account, NaN with too few exchanges or days, and the number of exchanges: few
+        say little, so like is compared with like.
     """
     scores = np.full(len(pool), np.nan)
+    counts = np.array([len(rows) for rows in pool], np.int64)
     days = len(background) // DAY_HOURS
     if days < MINIMUM_DAYS or len(pool) < 2 or len(traffic) == 0:
-        return scores
+        return scores, counts
     hours = days * DAY_HOURS
     start = int(traffic.started[0]) // (HOUR * DAY_HOURS) * (HOUR * DAY_HOURS)
     activity = np.zeros((len(pool), hours))
@@ -75,7 +79,7 @@ def common_clock(traffic: Traffic, pool: list[IntArray], background: FloatArray)
         spread = covariance[1:].std()
         if spread > 0:
             scores[i] = (covariance[0] - covariance[1:].mean()) / spread
-    return scores
+    return scores, counts
 
 
 def hourly_background(traffic: Traffic) -> FloatArray:
