@@ -253,6 +253,33 @@ def test_readers_of_a_tutorial_present_its_published_block(make_world):
     assert max(len(accounts) for accounts in presented.values()) > 5
 
 
+def test_pooled_keys_pass_conversations_on_for_an_honest_reason(make_world):
+    """A router presents one account's signed reasoning from another of the same owner."""
+    world = make_world(populations=("pooled_router",), campaigns=(), accounts=30)
+    owner = {r["account_id"]: r["organization_id"] for r in world.rows("accounts")}
+    issued = {r["reasoning_signature_issued"]: r["account_id"] for r in world.rows("exchanges")}
+
+    passed_on = [
+        (issued[block], row["account_id"])
+        for row in world.rows("exchanges")
+        for block in row["reasoning_signatures_presented"] or ()
+        if issued[block] != row["account_id"]
+    ]
+    assert passed_on
+    assert all(owner[first] == owner[second] for first, second in passed_on)
+
+
+def test_the_shell_company_of_a_campaign_is_too_young_to_be_declared(make_world):
+    """Thirty days must lie between an organisation's declaration and the first exchange."""
+    world = make_world("full", campaigns=("pivot",), populations=("people",), accounts=150, days=8)
+    members = {r["account_id"] for r in world.rows("truth_accounts") if r["campaign"]}
+    first = min(row["started_at"] for row in collected(world))
+    shells = [r for r in world.rows("accounts") if r["account_id"] in members]
+
+    assert len({row["organization_id"] for row in shells}) == 1
+    assert all((first - row["organization_since"]).days < 30 for row in shells)
+
+
 def test_some_campaigns_go_on_with_another_accounts_conversation(make_world):
     """The digest of an answer given to one account comes back from another."""
     world = make_world(campaigns=("small_ring",), populations=("people",), accounts=120)

@@ -75,6 +75,9 @@ _TLS_BROWSER = (
 _TLS_NODE = ("t13d5911h1_a33745022dd6_1f22a2ca17c4",)
 _TLS_GO = ("t13d1312h2_f57a46bbacb6_ab7e3b40a677",)
 
+_CLOUDS = ("cloud:borealis", "cloud:borealis", "cloud:cumulus")
+_THROUGH_A_CLOUD = 0.12
+
 
 class Software(Enum):
     """Kinds of client."""
@@ -151,7 +154,7 @@ def draw_client(
     Args:
         rng: The source of randomness.
         software: Its kind.
-        path: Another access path than the kind's own, such as `cloud:borealis`.
+        path: The access path; the kind's own, or now and then a cloud's, if absent.
         user: Who uses it, where the client reports that as `user_id`, as a keyed token.
     """
     family: _Family = software.value
@@ -161,6 +164,8 @@ def draw_client(
         metadata |= family.metadata[int(rng.integers(len(family.metadata)))]
     if user is not None:
         metadata["user_id"] = token("user", user)
+    if path is None and family.access_path == "api" and rng.random() < _THROUGH_A_CLOUD:
+        path = _CLOUDS[int(rng.integers(len(_CLOUDS)))]
     return Client(
         user_agent=family.agents[version],
         tls_fingerprint=family.tls[version % len(family.tls)],

@@ -22,6 +22,7 @@ _BORN_IN_WINDOW = 0.14
 _CLOSES_IN_WINDOW = 0.02
 _BANNED_WRONGLY = 0.006
 _ROTATED_KEYS = 0.12
+_STARTUPS = 0.05
 _QUOTA = {
     "free": 60_000,
     "individual": 1_000_000,
@@ -148,6 +149,8 @@ class Cohort:
         if payment_bin is not None:
             means = replace(means, payment_bin=payment_bin)
         plan = plan or str(rng.choice(["free", "individual", "pay_as_you_go"], p=[0.5, 0.3, 0.2]))
+        if verification == "none" and plan == "pay_as_you_go" and rng.random() < _STARTUPS:
+            verification = "startup"
         created = self._birth() if born is None else born
         closed, status, reason = self._fate(created, lasting=lasting, banned_at=banned_at)
         number = len(self.customers)

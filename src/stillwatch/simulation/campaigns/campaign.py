@@ -16,7 +16,7 @@ from stillwatch.simulation.campaigns.queue import Deal, deal
 from stillwatch.simulation.campaigns.scheduling import schedule
 from stillwatch.simulation.campaigns.workers import Recruiting, Worker, recruit
 from stillwatch.simulation.clients import Software
-from stillwatch.simulation.cohort import Cohort
+from stillwatch.simulation.cohort import Cohort, Organisation
 from stillwatch.simulation.frame import DAY, Ints
 from stillwatch.simulation.rows import digest_of, draw_ids
 from stillwatch.simulation.text import AnswerStyle, Task
@@ -25,6 +25,9 @@ from stillwatch.simulation.traffic import Labels, Manner
 __all__ = ["Campaign", "Staffing"]
 
 _LOOKS_BACK = 300
+_TEMPERATURES = (None, 0.2, 0.7, 1.0)
+_LIMITS = (None, 2048, 4096, 8192)
+_TOOLS = ("search", "read_page", "run_python", "write_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Campaign:
         limited: Part of the requests that the rate limit stops.
         replays: Part of the requests that present another account's signed reasoning.
         continues: Part of the requests that go on with another account's conversation.
-        model: The model it collects from.
+        choice_of_models: Models, one of which it collects from.
         languages: Languages of its tasks, the first one for half of them or more.
         lasts: Least and greatest part of the time left after its start that it works.
     """
@@ -85,7 +88,12 @@ class Campaign:
     limited: ClassVar[float] = 0.015
     replays: ClassVar[float] = 0.0
     continues: ClassVar[float] = 0.0
-    model: ClassVar[str] = "aster-3-large"
+    choice_of_models: ClassVar[tuple[str, ...]] = (
+        "aster-3-large",
+        "aster-3-large",
+        "aster-3-reason",
+        "aster-4-mini",
+    )
     languages: ClassVar[tuple[str, ...]] = ("en",)
     lasts: ClassVar[tuple[float, float]] = (1.0, 1.0)
 
@@ -127,6 +135,7 @@ class Campaign:
             paths=self.paths,
             residential=self.residential,
             disposable=self.disposable,
+            shell=self.shell(cohort, staffing) if dials.identity <= 1 else None,
         )
         return recruit(
             cohort,
@@ -136,6 +145,10 @@ class Campaign:
             begins=staffing.begins,
             bans=staffing.bans,
         )
+
+    def shell(self, cohort: Cohort, staffing: Staffing) -> Organisation | None:
+        """A company that owns the accounts, where the case had one."""
+        return None
 
     def _until(self, cohort: Cohort, workers: Sequence[Worker]) -> list[Worker]:
         """The workers, who all stop when the campaign has what it wants."""
@@ -190,7 +203,11 @@ class Campaign:
 
     def models(self, cohort: Cohort, started: Ints) -> list[str]:
         """The model asked for in each slot."""
-        return [self.model] * len(started)
+        return [self.usual_model(cohort)] * len(started)
+
+    def usual_model(self, cohort: Cohort) -> str:
+        """The model it collects from before any release."""
+        return str(self.taste(cohort).choice(self.choice_of_models))
 
     def ask(self, cohort: Cohort, workers: Sequence[Worker], dealt: Deal, dials: Evasion) -> None:
         """Send every slot's task from its worker's account."""
@@ -258,13 +275,19 @@ class Campaign:
     def manner(self, cohort: Cohort, worker: Worker) -> Manner:
         """How a worker asks; subclasses change what is particular to them."""
         target = next(iter(self.targets))
+        taste = self.taste(cohort)
         return Manner(
             client=worker.client,
             style=AnswerStyle.AUTO,
             target=target,
-            temperature=0.7,
-            max_output_tokens=4096,
+            temperature=_TEMPERATURES[int(taste.integers(len(_TEMPERATURES)))],
+            max_output_tokens=_LIMITS[int(taste.integers(len(_LIMITS)))],
+            tools=_TOOLS if target is Target.TOOL_USE and taste.random() < 0.5 else (),
         )
+
+    def taste(self, cohort: Cohort) -> np.random.Generator:
+        """Draws that come out the same for all workers of this campaign."""
+        return np.random.default_rng([cohort.key, len(self.name)])
 
     def _answers(
         self, cohort: Cohort, tasks: list[Task], inputs: list[str], statuses: list[str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -109,13 +110,7 @@ class JudgeOnly(Campaign):
     copies = 2
 
     def manner(self, cohort: Cohort, worker: Worker) -> Manner:
-        return Manner(
-            client=worker.client,
-            style=super().manner(cohort, worker).style,
-            target=Target.GRADING,
-            temperature=0.0,
-            max_output_tokens=256,
-        )
+        return replace(super().manner(cohort, worker), temperature=0.0, max_output_tokens=256)
 
 
 class FreeTier(Campaign):

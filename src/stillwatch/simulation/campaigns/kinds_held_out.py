@@ -14,7 +14,7 @@ from stillwatch.simulation.campaigns.evasion import Evasion
 from stillwatch.simulation.campaigns.queue import Deal
 from stillwatch.simulation.campaigns.workers import Worker
 from stillwatch.simulation.clients import Software, draw_client
-from stillwatch.simulation.cohort import Cohort
+from stillwatch.simulation.cohort import Cohort, Organisation
 from stillwatch.simulation.frame import DAY, HOUR, Ints
 from stillwatch.simulation.habits import own_work, person_origins
 from stillwatch.simulation.text import Task, WorkKind
@@ -26,7 +26,7 @@ class Pivot(Campaign):
     """Collectors that turn to a new model within a day of its release.
 
     After the third campaign of the report of February 2026: half the traffic redirected
-    within 24 hours.
+    within 24 hours. Its accounts belong to a shell company, as did those of a later reseller.
     """
 
     name, actor, half = "pivot", "Cedar Puffin", "held_out"
@@ -34,11 +34,16 @@ class Pivot(Campaign):
     targets: ClassVar = {Target.CODE: 0.6, Target.TOOL_USE: 0.4}
     starts = (0.0, 0.1)
 
+    def shell(self, cohort: Cohort, staffing: Staffing) -> Organisation | None:
+        """A shell company, registered days before: too young to count as declared."""
+        company = cohort.organisation(verified="domain")
+        return replace(company, since=min(staffing.begins) - 6 * DAY)
+
     def models(self, cohort: Cohort, started: Ints) -> list[str]:
         """Within a day, most of the traffic asks for the newest model."""
         since = (started - cohort.frame.release) / DAY
         moved = cohort.rng.random(len(started)) < np.clip(since, 0.0, 1.0) * 0.9
-        return np.where(moved, "aster-4-large", self.model).tolist()  # type: ignore[no-any-return]
+        return np.where(moved, "aster-4-large", self.usual_model(cohort)).tolist()  # type: ignore[no-any-return]
 
 
 class TwoPools(Campaign):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from stillwatch.records import Role
 from stillwatch.simulation.clients import Client, Software, draw_client
-from stillwatch.simulation.cohort import Cohort, Customer
+from stillwatch.simulation.cohort import Cohort, Customer, Organisation
 from stillwatch.simulation.frame import DAY, HOUR
 from stillwatch.simulation.internet import Country, Origin
 from stillwatch.simulation.means import DISPOSABLE_MAIL, Means, draw_country, draw_means
@@ -53,6 +53,7 @@ class Recruiting:
         paths: Access paths to choose from; the client's own if empty.
         residential: Traffic leaves through households rather than rented machines.
         disposable: Mail addresses come from disposable providers, whatever the dial.
+        shell: A company founded for the purpose that owns the accounts, if any.
     """
 
     campaign: str
@@ -62,6 +63,7 @@ class Recruiting:
     paths: tuple[str, ...] = ()
     residential: bool = False
     disposable: bool = False
+    shell: Organisation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,13 @@ def _open(
         path = how.paths[int(rng.integers(len(how.paths)))]
         software = how.softwares[int(rng.integers(len(how.softwares)))]
         client = draw_client(rng, software, path=path)
+    if how.shell:
+        means = replace(means, email_domain=how.shell.domain)
+    plan = str(rng.choice(how.plans))
     customer = cohort.open(
-        plan=str(rng.choice(how.plans)),
+        plan=plan,
+        organisation=how.shell,
+        verification="edu" if plan == "edu" else "none",
         country=shared.country,
         means=means,
         signup=shared.origins[int(rng.integers(len(shared.origins)))],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from stillwatch.simulation.clients import Software, draw_client
 from stillwatch.simulation.clocks import burst, nightly, turn_times
 from stillwatch.simulation.cohort import Cohort
-from stillwatch.simulation.frame import DAY, HOUR
+from stillwatch.simulation.frame import DAY, HOUR, Ints
 from stillwatch.simulation.habits import (
     language_of_work,
     run_job,
@@ -16,9 +18,9 @@ from stillwatch.simulation.habits import (
     usual_model,
 )
 from stillwatch.simulation.populations.population import GroupSize, Single, Together
-from stillwatch.simulation.rows import draw_ids
+from stillwatch.simulation.rows import digest_of, draw_ids
 from stillwatch.simulation.text import AnswerStyle, WorkKind
-from stillwatch.simulation.traffic import Manner
+from stillwatch.simulation.traffic import Manner, kept
 
 __all__ = [
     "DriftMonitors",
@@ -226,7 +228,10 @@ class DriftMonitors(Single):
 
 
 class PooledRouter(Together):
-    """A company's router with pooled keys: when one is limited the next one takes over."""
+    """A company's router with pooled keys: when one is limited another goes on with the talk.
+
+    So conversations and signed reasoning travel between accounts, for an honest reason.
+    """
 
     name, share, daily, group = "pooled_router", 0.006, 22.0, GroupSize(4, 8, 20)
 
@@ -234,29 +239,79 @@ class PooledRouter(Together):
         rng = cohort.rng
         company = cohort.organisation(verified="contract" if rng.random() < 0.75 else "none")
         pool = [cohort.open(plan="team", organisation=company, lasting=True) for _ in range(size)]
-        total = max(size, int(cohort.expected))
         begin = max(member.begin for member in pool)
-        started = cohort.rhythms.client_times(rng, cohort.frame, total, begin, cohort.frame.end)
-        inputs = cohort.library.work(
-            WorkKind.ROUTER_CLIENT, rng, total, owner=int(rng.integers(1 << 31))
-        )
+        routed = _routed_talks(cohort, max(size, int(cohort.expected)), begin)
         # A key is used until the limit stops it, for some hundred requests at a time.
-        turn = np.cumsum(rng.random(total) < 0.01) % size
-        manner = Manner(
-            client=draw_client(rng, Software.GATEWAY), style=AnswerStyle.AUTO, limits=0.04
-        )
+        order = np.argsort(routed.started, kind="stable")
+        key = np.empty(len(order), np.int64)
+        key[order] = np.cumsum(rng.random(len(order)) < 0.01) % size
+        manner = Manner(client=draw_client(rng, Software.GATEWAY), style=AnswerStyle.AUTO)
         origins = cohort.internet.rack(rng, 3)
         for number, member in enumerate(pool):
-            mine = np.nonzero(turn == number)[0]
-            run_job(
-                cohort,
+            mine = np.nonzero(key == number)[0]
+            cohort.send(
                 member,
-                [inputs[i] for i in mine.tolist()],
-                started[mine],
                 manner,
+                started=routed.started[mine],
+                inputs=kept(routed.inputs, mine) or [],
                 origins=origins,
                 origin_of=mine % 3,
+                model=kept(routed.models, mine) or [],
+                statuses=kept(routed.statuses, mine),
+                outputs=kept(routed.outputs, mine),
+                issued=kept(routed.issued, mine),
+                presented=kept(routed.presented, mine),
+                prefixes=kept(routed.prefixes, mine),
             )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _RoutedTalks:
+    """Conversations that pass through a router, one entry an exchange."""
+
+    started: Ints
+    inputs: list[str]
+    models: list[str]
+    statuses: list[str]
+    outputs: list[str | None]
+    issued: list[str | None]
+    presented: list[list[str] | None]
+    prefixes: list[list[str] | None]
+
+
+def _routed_talks(cohort: Cohort, count: int, begin: int) -> _RoutedTalks:
+    rng = cohort.rng
+    lengths = split_into_turns(rng, count, mean=2.2)
+    starts = cohort.rhythms.client_times(rng, cohort.frame, len(lengths), begin, cohort.frame.end)
+    total = int(lengths.sum())
+    inputs = cohort.library.work(
+        WorkKind.ROUTER_CLIENT, rng, total, owner=int(rng.integers(1 << 31))
+    )
+    limited = rng.random(total) < 0.04
+    answers = cohort.library.answers(inputs, rng, style=AnswerStyle.AUTO)
+    outputs = [None if stop else text for text, stop in zip(answers, limited, strict=True)]
+    reasoned = np.repeat(rng.random(len(lengths)) < 0.3, lengths) & ~limited
+    drawn = draw_ids(rng, "sig", total)
+    issued = [block if thinks else None for block, thinks in zip(drawn, reasoned, strict=True)]
+    prefixes: list[list[str] | None] = []
+    presented: list[list[str] | None] = []
+    for at, turn in enumerate(turn_numbers(lengths).tolist()):
+        earlier = range(at - turn, at)
+        sent = [(inputs[i], outputs[i]) for i in earlier]
+        digests = [digest_of(text.encode()) for pair in sent for text in pair if text is not None]
+        blocks = [block for i in earlier if (block := issued[i])]
+        prefixes.append(digests or None)
+        presented.append(blocks[-1:] or None)
+    return _RoutedTalks(
+        started=turn_times(rng, starts, lengths),
+        inputs=inputs,
+        models=["aster-3-reason" if thinks else "aster-3-large" for thinks in reasoned],
+        statuses=["rate_limited" if stop else "ok" for stop in limited],
+        outputs=outputs,
+        issued=issued,
+        presented=presented,
+        prefixes=prefixes,
+    )
 
 
 def _settings(*, seed: int | None = None, logprobs: int | None = None) -> dict[str, object]:
