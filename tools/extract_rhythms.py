@@ -42,16 +42,12 @@ def hourly_profiles(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def main(folder: Path) -> None:
     client, volume, cv = hourly_profiles(folder / "servegen_m_mid.parquet")
     code = pq.read_table(folder / "azure_code_2023.parquet")
-    moments = np.array(code["TIMESTAMP"].to_pylist(), dtype="datetime64[us]").astype(np.int64)
-    gaps = np.diff(np.sort(moments)) / 1e6
     np.savez_compressed(
         OUTPUT,
         client=client,
         hourly_requests=volume,
         hourly_burstiness=cv,
         code_context_tokens=code["ContextTokens"].to_numpy().astype(np.uint16),
-        code_generated_tokens=code["GeneratedTokens"].to_numpy().astype(np.uint16),
-        code_gap_seconds=gaps.astype(np.float32),
     )
     print(f"{OUTPUT}: {len(client)} clients, {len(code)} requests, {OUTPUT.stat().st_size} bytes")
 

@@ -83,8 +83,19 @@ def test_no_account_sends_before_it_opens_or_after_it_closes(everyone):
     for row in everyone.rows("exchanges"):
         account = accounts[row["account_id"]]
         assert row["started_at"] >= account["created_at"]
-        if account["closed_at"] and not account["restored_at"]:
-            assert row["started_at"] < account["closed_at"]
+        if account["closed_at"] and row["started_at"] >= account["closed_at"]:
+            assert account["restored_at"]
+            assert row["started_at"] >= account["restored_at"]
+
+
+def test_credentials_belong_to_the_account_and_exist_when_used(everyone):
+    """Each exchange's credential is listed, is its account's, and was issued before."""
+    listed = {row["credential_id"]: row for row in everyone.rows("credentials")}
+
+    for row in everyone.rows("exchanges"):
+        credential = listed[row["credential_id"]]
+        assert credential["account_id"] == row["account_id"]
+        assert credential["created_at"] <= row["started_at"]
 
 
 def test_everyone_lives_in_the_full_world(everyone):

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from stillwatch.records import Account, Credential, Role, TruthAccount
-from stillwatch.simulation.frame import DAY, MODELS, Floats, Frame, Ints, moment, token
+from stillwatch.simulation.frame import (
+    DAY,
+    MINUTE,
+    MODELS,
+    SECOND,
+    Floats,
+    Frame,
+    Ints,
+    moment,
+    token,
+)
 from stillwatch.simulation.internet import Country, Internet, Origin
 from stillwatch.simulation.means import Means, draw_country, draw_means
 from stillwatch.simulation.rhythms import Rhythms
@@ -57,6 +68,7 @@ class Customer:
         seed: What distinguishes this owner's words and topics from everyone else's.
         begin: First moment (us) at which it can send within the window.
         end: Last moment, exclusive.
+        away: From when to when the account was closed by mistake, if it was.
     """
 
     account: Account
@@ -65,6 +77,17 @@ class Customer:
     seed: int
     begin: int
     end: int
+    away: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """When and why an account was closed, and when that was taken back; moments in us."""
+
+    closed: int | None
+    status: str
+    reason: str | None
+    restored: int | None
 
 
 @dataclass(slots=True)
@@ -139,31 +162,24 @@ class Cohort:
             campaign: Campaign of the truth.
             role: Its part in that campaign.
         """
-        rng, frame = self.rng, self.frame
+        rng = self.rng
         country = country or (organisation.country if organisation else draw_country(rng))
-        if means is None:
-            means = draw_means(rng, country, domain=organisation.domain if organisation else None)
-            if organisation:
-                shared = organisation.payment
-                means = replace(means, payment=shared.payment, payment_bin=shared.payment_bin)
+        means = means or self._usual_means(country, organisation)
         if payment_bin is not None:
             means = replace(means, payment_bin=payment_bin)
         plan = plan or str(rng.choice(["free", "individual", "pay_as_you_go"], p=[0.5, 0.3, 0.2]))
         if verification == "none" and plan == "pay_as_you_go" and rng.random() < _STARTUPS:
             verification = "startup"
         created = self._birth() if born is None else born
-        closed, status, reason = self._fate(created, lasting=lasting, banned_at=banned_at)
-        number = len(self.customers)
-        account_id = token("acct", frame.seed, self.key, number)
+        fate = self._fate(created, lasting=lasting, banned_at=banned_at)
         signup = signup or self.internet.home(rng, country)
-        restored = closed + int(rng.integers(1, 3)) * DAY if closed and status == "active" else None
         account = Account(
-            account_id=account_id,
+            account_id=token("acct", self.frame.seed, self.key, len(self.customers)),
             created_at=moment(created),
-            closed_at=moment(closed) if closed else None,
-            status=status,
-            closed_reason=reason,
-            restored_at=moment(restored) if restored else None,
+            closed_at=_moment_or_none(fate.closed),
+            status=fate.status,
+            closed_reason=fate.reason,
+            restored_at=_moment_or_none(fate.restored),
             quota_tokens_day=_QUOTA.get(plan),
             plan=plan,
             organization_id=organisation.id if organisation else None,
@@ -182,35 +198,49 @@ class Cohort:
             country=country.code,
             billing_country=None if plan == "free" else country.code,
         )
-        ends = closed if closed and restored is None else frame.end
-        customer = Customer(
-            account=account,
-            country=country,
-            credential=token("key", frame.seed, self.key, number),
-            seed=int(rng.integers(1 << 31)),
-            begin=max(frame.start, created),
-            end=min(frame.end, ends),
-        )
-        self.customers.append(customer)
-        self.credentials.append(
-            Credential(
-                credential_id=customer.credential,
-                account_id=account_id,
-                created_at=moment(created + int(rng.integers(1, 3_600)) * 1_000_000),
-                revoked_at=moment(closed) if closed and restored is None else None,
-            )
-        )
-        if rng.random() < _ROTATED_KEYS and created < frame.start:
-            self._add_rotated_key(account_id, created)
         self.truth.append(
             TruthAccount(
-                account_id=account_id,
+                account_id=account.account_id,
                 population=self.population,
                 honest_group=None if campaign else self.group,
                 campaign=campaign,
                 role=role.value if role else None,
             )
         )
+        return self._enter(account, country, created, fate)
+
+    def _usual_means(self, country: Country, organisation: Organisation | None) -> Means:
+        """A customer's own means, or an own address on the organisation's domain and its card."""
+        if organisation is None:
+            return draw_means(self.rng, country)
+        own = draw_means(self.rng, country, domain=organisation.domain)
+        shared = organisation.payment
+        return replace(own, payment=shared.payment, payment_bin=shared.payment_bin)
+
+    def _enter(self, account: Account, country: Country, created: int, fate: _Fate) -> Customer:
+        """Issue a credential, and note when the account can send."""
+        rng, frame = self.rng, self.frame
+        final = fate.closed if fate.closed and fate.restored is None else None
+        customer = Customer(
+            account=account,
+            country=country,
+            credential=token("key", frame.seed, self.key, len(self.customers)),
+            seed=int(rng.integers(1 << 31)),
+            begin=max(frame.start, created + MINUTE),
+            end=min(frame.end, final or frame.end),
+            away=(fate.closed, fate.restored) if fate.closed and fate.restored else (0, 0),
+        )
+        self.customers.append(customer)
+        self.credentials.append(
+            Credential(
+                credential_id=customer.credential,
+                account_id=account.account_id,
+                created_at=moment(created + int(rng.integers(1, 60)) * SECOND),
+                revoked_at=_moment_or_none(final),
+            )
+        )
+        if rng.random() < _ROTATED_KEYS and created < frame.start:
+            self._add_rotated_key(account.account_id, created)
         return customer
 
     def open_beside(
@@ -264,21 +294,20 @@ class Cohort:
             return int(self.frame.start + self.rng.random() * 0.9 * self.frame.days * DAY)
         return int(self.frame.start - self.rng.exponential(230) * DAY - DAY)
 
-    def _fate(
-        self, created: int, *, lasting: bool, banned_at: int | None
-    ) -> tuple[int | None, str, str | None]:
+    def _fate(self, created: int, *, lasting: bool, banned_at: int | None) -> _Fate:
         if banned_at is not None:
-            return banned_at, "banned", "terms_of_use"
+            return _Fate(banned_at, "banned", "terms_of_use", None)
         first = max(created, self.frame.start)
-        moment_of_closure = int(first + (0.2 + 0.8 * self.rng.random()) * (self.frame.end - first))
+        closed = int(first + (0.2 + 0.8 * self.rng.random()) * (self.frame.end - first))
         luck = self.rng.random()
         if lasting or luck > _CLOSES_IN_WINDOW + 2 * _BANNED_WRONGLY:
-            return None, "active", None
+            return _Fate(None, "active", None, None)
         if luck < _BANNED_WRONGLY:
-            return moment_of_closure, "banned", "payment_dispute"
+            return _Fate(closed, "banned", "payment_dispute", None)
         if luck < 2 * _BANNED_WRONGLY:
-            return moment_of_closure, "active", "automated_review"
-        return moment_of_closure, "closed", "requested"
+            restored = closed + int(self.rng.integers(1, 3)) * DAY
+            return _Fate(closed, "active", "automated_review", restored)
+        return _Fate(closed, "closed", "requested", None)
 
     def volumes(self, count: int, *, spread: float) -> Ints:
         """How much each of `count` accounts sends: heavy-tailed, with the expected total."""
@@ -337,7 +366,8 @@ class Cohort:
         """
         count = min(len(started), len(inputs))
         started = self.frame.after_outage(self.rng, np.asarray(started[:count], np.int64))
-        keep = np.nonzero((started >= customer.begin) & (started < customer.end))[0]
+        away = (started >= customer.away[0]) & (started < customer.away[1])
+        keep = np.nonzero((started >= customer.begin) & (started < customer.end) & ~away)[0]
         if not len(keep):
             return
         if origin_of is None:
@@ -371,3 +401,7 @@ def _kept_list(values: Any, keep: Ints, count: int) -> Any:
             items=kept(values.items[:count], keep) or [],
         )
     return None if values is None else kept(list(values)[:count], keep)
+
+
+def _moment_or_none(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else moment(microseconds)

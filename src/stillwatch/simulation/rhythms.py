@@ -1,4 +1,4 @@
-"""The rhythm of real clients: hourly volumes, burstiness and token counts from public traces.
+"""The rhythm of real clients: hourly volumes, burstiness and context sizes from public traces.
 
 Half of the clients belong to the worlds one builds on, half to those one is judged on.
 """
@@ -27,15 +27,11 @@ class Rhythms:
         hourly_requests: One row a client, 336 hours.
         hourly_burstiness: Coefficient of variation of the inter-arrival times, same shape.
         context_tokens: Input sizes of real coding requests.
-        generated_tokens: Output sizes of the same requests.
-        gap_seconds: Gaps between arrivals of the same requests.
     """
 
     hourly_requests: Floats
     hourly_burstiness: Floats
     context_tokens: Ints
-    generated_tokens: Ints
-    gap_seconds: Floats
 
     def client_times(
         self, rng: np.random.Generator, frame: Frame, count: int, begin: int, end: int
@@ -93,6 +89,4 @@ def load_rhythms(variety: Variety) -> Rhythms:
         hourly_requests=mine(arrays["hourly_requests"]).astype(np.float64),
         hourly_burstiness=mine(arrays["hourly_burstiness"]).astype(np.float64),
         context_tokens=mine(arrays["code_context_tokens"]).astype(np.int64),
-        generated_tokens=mine(arrays["code_generated_tokens"]).astype(np.int64),
-        gap_seconds=mine(arrays["code_gap_seconds"]).astype(np.float64),
     )

@@ -85,8 +85,7 @@ def exchange_rows(cohort: Cohort) -> pa.Table:
 
 
 def _add(columns: _Columns, cohort: Cohort, traffic: Traffic) -> None:
-    rng, manner, client = cohort.rng, traffic.manner, traffic.manner.client
-    count = len(traffic.inputs)
+    rng, count = cohort.rng, len(traffic.inputs)
     statuses = traffic.statuses or _draw_statuses(rng, traffic)
     outputs = traffic.outputs or _answers(cohort, traffic, statuses)
     input_bytes = [text.encode() for text in traffic.inputs]
@@ -96,70 +95,88 @@ def _add(columns: _Columns, cohort: Cohort, traffic: Traffic) -> None:
     history, prefixes, presented = _history(
         traffic, input_bytes, output_bytes, output_digests, issued
     )
-    context = (
-        cohort.rhythms.coding_tokens(rng, count) if manner.carries_context else np.zeros(count)
-    )
-    system_tokens = np.fromiter((len(s or "") // 4 for s in traffic.systems), float, count)
-    output_tokens = np.fromiter(
-        (len(d or b"") // 4 + (d is not None) for d in output_bytes), int, count
-    )
-    reasoning = (
-        (output_tokens * rng.lognormal(0.6, 0.7, count)).astype(int) * (output_tokens > 0)
-        if any(issued)
-        else None
-    )
-    wanted = output_tokens if reasoning is None else output_tokens + reasoning
-    seconds = rng.lognormal(-0.6, 0.5, count) + wanted / _TOKENS_A_SECOND
+    answered = np.fromiter((len(d or b"") // 4 + (d is not None) for d in output_bytes), int, count)
+    reasoned = np.zeros(count, int)
+    if any(issued):
+        reasoned = (answered * rng.lognormal(0.6, 0.7, count)).astype(int)
+    seconds = rng.lognormal(-0.6, 0.5, count) + (answered + reasoned) / _TOKENS_A_SECOND
     columns.started.append(traffic.started)
     columns.finished.append(traffic.started + (seconds * 1e6).astype(np.int64))
-    own = np.fromiter((len(d) // 4 + 4 for d in input_bytes), float, count)
-    no_text = "no_text" in (manner.retention, cohort.retention)
-    origins = traffic.origins
-    labels = traffic.labels
+    no_text = "no_text" in (traffic.manner.retention, cohort.retention)
     columns.add(
         count,
+        **_sender_columns(cohort, traffic),
         exchange_id=draw_ids(rng, "ex", count),
-        account_id=traffic.account_id,
-        credential_id=traffic.credential_id,
-        conversation_id=traffic.conversation_ids or _conversation_ids(cohort, traffic),
-        turn_index=None if traffic.turn is None else traffic.turn.tolist(),
-        access_path=client.access_path,
-        model=traffic.models,
         system_text=None if no_text else traffic.systems,
         input_text=None if no_text else traffic.inputs,
         output_text=None if no_text else outputs,
-        tool_names=[list(manner.tools)] * count if manner.tools else None,
-        input_tokens=(own + system_tokens + context + history).astype(int).tolist(),
-        output_tokens=output_tokens.tolist(),
-        max_output_tokens=manner.max_output_tokens,
-        temperature=manner.temperature,
-        client_ip=[o.ip for o in origins],
-        client_net_token=[o.net_token for o in origins],
-        client_asn=[o.asn for o in origins],
-        client_country=[o.country for o in origins],
-        client_network=[o.network for o in origins],
-        user_agent=client.user_agent,
-        tls_fingerprint=client.tls_fingerprint,
-        client_metadata=client.metadata,
-        end_user_token=traffic.end_users,
+        retention="no_text" if no_text else "full",
+        input_tokens=_input_tokens(cohort, traffic, input_bytes, history),
+        output_tokens=answered.tolist(),
+        reasoning_tokens=reasoned.tolist() if any(issued) else None,
         reasoning_signature_issued=issued,
         reasoning_signatures_presented=presented,
         status=statuses,
-        endpoint=client.endpoint,
-        batch_id=traffic.batches,
         stop_reason=_stop_reasons(rng, traffic, statuses),
-        reasoning_tokens=None if reasoning is None else reasoning.tolist(),
-        settings=[manner.settings] * count,
-        prefill=True if manner.prefill else None,
-        cache_key=_cache_keys(traffic),
         prefix_digests=prefixes,
         output_digest=output_digests,
-        retention="no_text" if no_text else "full",
-        distill=labels is not None,
-        campaign=labels.campaign if labels else None,
-        target=labels.targets if labels else None,
-        item=labels.items if labels else None,
+        **_truth_columns(traffic),
     )
+
+
+def _sender_columns(cohort: Cohort, traffic: Traffic) -> dict[str, Any]:
+    """What follows from who sends, from where, and in which manner."""
+    manner, client, origins = traffic.manner, traffic.manner.client, traffic.origins
+    count = len(traffic.inputs)
+    return {
+        "account_id": traffic.account_id,
+        "credential_id": traffic.credential_id,
+        "conversation_id": _conversation_ids(cohort, traffic),
+        "turn_index": None if traffic.turn is None else traffic.turn.tolist(),
+        "access_path": client.access_path,
+        "model": traffic.models,
+        "tool_names": [list(manner.tools)] * count if manner.tools else None,
+        "max_output_tokens": manner.max_output_tokens,
+        "temperature": manner.temperature,
+        "client_ip": [o.ip for o in origins],
+        "client_net_token": [o.net_token for o in origins],
+        "client_asn": [o.asn for o in origins],
+        "client_country": [o.country for o in origins],
+        "client_network": [o.network for o in origins],
+        "user_agent": client.user_agent,
+        "tls_fingerprint": client.tls_fingerprint,
+        "client_metadata": client.metadata,
+        "end_user_token": traffic.end_users,
+        "endpoint": client.endpoint,
+        "batch_id": traffic.batches,
+        "settings": [manner.settings] * count,
+        "prefill": True if manner.prefill else None,
+        "cache_key": _cache_keys(traffic),
+    }
+
+
+def _truth_columns(traffic: Traffic) -> dict[str, Any]:
+    labels = traffic.labels
+    if labels is None:
+        return {"distill": False}
+    return {
+        "distill": True,
+        "campaign": labels.campaign,
+        "target": labels.targets,
+        "item": labels.items,
+    }
+
+
+def _input_tokens(cohort: Cohort, traffic: Traffic, inputs: list[bytes], history: Any) -> list[int]:
+    """As billed: the new content, the system text, what is sent again, and files if any."""
+    count = len(inputs)
+    own = np.fromiter((len(data) // 4 + 4 for data in inputs), float, count)
+    system = np.fromiter((len(text or "") // 4 for text in traffic.systems), float, count)
+    context = np.zeros(count)
+    if traffic.manner.carries_context:
+        context = context + cohort.rhythms.coding_tokens(cohort.rng, count)
+    total: list[int] = (own + system + context + history).astype(int).tolist()
+    return total
 
 
 def _draw_statuses(rng: np.random.Generator, traffic: Traffic) -> list[str]:

@@ -87,7 +87,6 @@ class Traffic:
     issued: list[str | None] | None = None
     presented: list[list[str] | None] | None = None
     prefixes: list[list[str] | None] | None = None
-    conversation_ids: list[str | None] | None = None
     end_users: list[str | None] | None = None
     batches: list[str | None] | None = None
     labels: Labels | None = None
