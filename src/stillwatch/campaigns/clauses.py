@@ -1,7 +1,8 @@
 """The clauses that need the log: who acts as one, and what is collected.
 
 1. *Acts as one.* Null: the members of the group are exchangeable with the other accounts of this
-   log, each seen among those it is linked to, or among strangers with prompts of like length.
+   log, each seen among those it is linked to, or among strangers with prompts of like length, and
+   compared with those that say as much.
 3. *Collects.* Null: the group's work is some owner's own use, exchangeable with the work of the
    owners of this log.
 
@@ -32,7 +33,7 @@ Binning = Callable[[FloatArray], IntArray]
 
 POOL = 24  # strangers that are compared with each other, as in a group of middling size
 LARGEST_POOL = 48  # members of a group that are looked at
-MINIMUM_WORK = 8  # exchanges below which an account says too little to be compared
+MINIMUM_WORK = 5  # exchanges below which an account says too little to be compared
 SEED = 20_26
 STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
 PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
@@ -63,13 +64,13 @@ class ActsAsOne:
     """Clause 1 for one group: logs of e-values, and the scores behind them.
 
     The scores are those of the `sampled` members, in that order.
-    `log_e` is the log of the mean of the two e-values: they are not independent, so they may be
-    averaged and never multiplied.
+    `log_e` is that of division alone. A common clock has honest causes that no null of ours holds
+    (an app's timer, a release, a timetable), so it is shown and never convicts: taken as an
+    alternative, it let such crowds through on worlds built to try it.
     """
 
     log_e: float
     largest: float
-    log_e_division: float
     log_e_synchrony: float
     sampled: IntArray
     division_scores: FloatArray
@@ -136,7 +137,7 @@ def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -
         division.bins_of,
         division.bets(),
     )
-    log_synchrony, most_synchrony, synchrony_reference = _martingale(
+    log_synchrony, _, synchrony_reference = _martingale(
         scores.synchrony,
         scores.exchanges,
         EXCHANGES,
@@ -146,9 +147,8 @@ def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -
         synchrony.bets(),
     )
     return ActsAsOne(
-        log_e=float(np.logaddexp(log_division, log_synchrony) - np.log(2)),
-        largest=float(np.logaddexp(most_division, most_synchrony) - np.log(2)),
-        log_e_division=log_division,
+        log_e=log_division,
+        largest=most_division,
         log_e_synchrony=log_synchrony,
         sampled=scores.accounts[inside],
         division_scores=scores.division[inside],

@@ -13,13 +13,17 @@ import numpy.typing as npt
 
 from stillwatch.lake.log import Log
 from stillwatch.lake.queries import load_query
+from stillwatch.linking.groups import Group
+from stillwatch.signals.shared_facts import Facts
+from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Declarations", "Togetherness", "read_declarations"]
+__all__ = ["Declarations", "Togetherness", "read_declarations", "take_out_declared"]
 
 IntArray = npt.NDArray[np.int64]
 
 DAY = 86_400_000_000
 NOTICE = 30 * DAY  # an organisation made for the occasion declares nothing
+MINIMUM = 5  # accounts below which nothing is weighed
 INSIDE = 0.8  # four fifths of the accounts
 LARGEST_LOG = float(np.log(1e9))  # beyond this, mistakes in the record itself would dominate
 
@@ -41,6 +45,30 @@ class Togetherness:
     openly: bool
     log_e: float
     largest: float
+
+
+def take_out_declared(
+    groups: list[Group], declarations: Declarations, facts: Facts, traffic: Traffic
+) -> list[Group]:
+    """Set apart, in each group, the members of a declared organisation that only words tie to it.
+
+    A published template makes an honest team write like a campaign. Where the organisation shares
+    a rare fact with the rest of the group (a card, a device, a reasoning block), it stays in:
+    declaration explains acting as one among its own, not with others.
+    """
+    apart = []
+    for group in groups:
+        rest = group
+        first = int(traffic.started[group.rows[0]])
+        for organisation in declarations.organisations_in(group.accounts, first):
+            inside = group.accounts[declarations.organisation[group.accounts] == organisation]
+            outside = np.setdiff1d(rest.accounts, inside)
+            if len(outside) == 0 or facts.tie(inside, outside, len(traffic.account_names)):
+                continue
+            apart.append(group.only(inside, traffic))
+            rest = rest.only(outside, traffic)
+        apart.append(rest)
+    return [g for g in apart if len(g.accounts) >= MINIMUM and len(g.rows)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +97,11 @@ class Declarations:
             organisation=np.where(known, self.organisation, -1),
             verified=self.verified & known,
         )
+
+    def organisations_in(self, accounts: IntArray, first_exchange: int) -> IntArray:
+        """Declared organisations with members among the accounts, in time to count."""
+        valid = self.verified[accounts] & (self.since[accounts] <= first_exchange - NOTICE)
+        return np.unique(self.organisation[accounts][valid])
 
     def togetherness(self, accounts: IntArray, first_exchange: int) -> Togetherness:
         """Is this group inside one declared organisation?

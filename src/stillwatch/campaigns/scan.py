@@ -12,7 +12,7 @@ import numpy as np
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
-from stillwatch.campaigns.weighing import decide, weigh
+from stillwatch.campaigns.weighing import FIRST_STAGE, decide, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import Findings
 from stillwatch.signals.traffic import microseconds
@@ -74,7 +74,7 @@ def scan(
         progress=lambda done, of: progress("replay", done, of),
     )
     missing = missing_evidence(log)
-    needed = max(int(decision.reached.sum()), 1) / (settings.rate * 0.9)
+    needed = max(int(decision.reached.sum()), 1) / (settings.rate * (1 - FIRST_STAGE))
     if len(decision.reference) + 1 < needed:
         missing.append(
             f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone cannot "

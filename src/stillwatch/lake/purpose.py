@@ -26,14 +26,19 @@ _BUCKETS = 1 << 21  # about 800 cues: a chance collision of 1 in 2,600 for a ran
 _FILE = "purpose_cues.toml"
 
 
-@lru_cache(maxsize=1)
-def cue_masks() -> npt.NDArray[np.uint16]:
-    """For each bucket of token hashes, the purposes (as bits) one of whose cues falls there."""
+@lru_cache(maxsize=2)
+def cue_masks(side: str) -> npt.NDArray[np.uint16]:
+    """For each bucket of token hashes, the purposes (as bits) one of whose cues falls there.
+
+    Args:
+        side: "asked" for the prompt, "answered" for the model's answer: the answer is in the
+            model's own words, whatever the wording of the request.
+    """
     masks = np.zeros(_BUCKETS, np.uint16)
-    cues = tomllib.loads(_text())
+    cues = tomllib.loads(_text())[side]
     tokens = np.empty(64, np.uint64)
     for bit, purpose in enumerate(PURPOSES):
-        for cue in cues[purpose]:
+        for cue in cues.get(purpose, []):
             raw = np.frombuffer(cue.encode(), np.uint8)
             count = tokenise(raw, 0, len(raw), tokens)
             if count not in (1, 2):

@@ -25,7 +25,7 @@ SKETCHES = pa.schema(
         pa.field("output_words", pa.int32()),
         # How many of the first 256 output words the input already held.
         pa.field("echoed_words", pa.int32()),
-        # Cues of each purpose, in the order of `purpose.PURPOSES`.
+        # Cues of each purpose in the request, in the order of `purpose.PURPOSES`; then in the answer.
         pa.field("cue_hits", pa.list_(pa.int32())),
     ]
 )
@@ -44,18 +44,20 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
     terms = np.empty((rows, TERM_LIMIT), np.int32)
     term_counts = np.zeros(rows, np.int32)
     numbers = np.zeros((rows, 6), np.int64)
-    cue_hits = np.zeros((rows, len(PURPOSES)), np.int32)
+    cue_hits = np.zeros((rows, 2 * len(PURPOSES)), np.int32)
     sketch_rows(
         *_buffers(batch, "system_text"),
         *_buffers(batch, "input_text"),
         *_buffers(batch, "output_text"),
-        cue_masks(),
+        cue_masks("asked"),
+        cue_masks("answered"),
         shingles,
         shingle_counts,
         terms,
         term_counts,
         numbers,
-        cue_hits,
+        cue_hits[:, : len(PURPOSES)],
+        cue_hits[:, len(PURPOSES) :],
     )
     columns = [
         batch.column("exchange_id"),
@@ -64,7 +66,7 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
         pa.array(numbers[:, 0]),
         pa.array(numbers[:, 1]),
         *(pa.array(numbers[:, k].astype(np.int32)) for k in (2, 3, 4, 5)),
-        _ragged(cue_hits, np.full(rows, len(PURPOSES), np.int32), pa.int32()),
+        _ragged(cue_hits, np.full(rows, 2 * len(PURPOSES), np.int32), pa.int32()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SKETCHES)
 

@@ -226,18 +226,21 @@ def sketch_rows(  # type: ignore[no-untyped-def]
     output_data,
     output_offsets,
     cue_masks,
+    answer_masks,
     shingles,
     shingle_counts,
     terms,
     term_counts,
     numbers,
     cue_hits,
+    answer_hits,
 ):
     """Sketch every row; see `sketch_exchanges` for the meaning of the outputs.
 
     `numbers` gets system_hash, input_hash, system_words, input_words, output_words and
     echoed (output words, of the first 256, that the input holds), one int64 column each.
-    `cue_hits` gets, for each purpose, how many of its cues stand where instructions stand.
+    `cue_hits` gets, for each purpose, how many of its cues stand where instructions stand;
+    `answer_hits` how many the answer shows.
     """
     rows = input_offsets.shape[0] - 1
     tokens = np.empty(MAX_TOKENS, np.uint64)
@@ -280,6 +283,7 @@ def sketch_rows(  # type: ignore[no-untyped-def]
         start, stop = output_offsets[row], output_offsets[row + 1]
         count = tokenise(output_data, start, stop, tokens)
         numbers[row, 4] = count
+        _count_cues(tokens, count, answer_masks, answer_hits[row])
         echoed = 0
         for i in range(min(count, 256)):
             mixed = _finalise(tokens[i])

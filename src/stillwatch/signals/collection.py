@@ -22,6 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
 PURITY = 3.0
+ANSWER_HITS = 2
 _TARGETS = len(PURPOSES) - 1
 _OWN = PURPOSES.index(OWN_DOCUMENTS)
 
@@ -67,11 +68,14 @@ def sought_targets(hits: npt.NDArray[np.uint8]) -> IntArray:
     """What each exchange is wanted for: a position in `Target`, or -1 when unsure.
 
     The first target in the contract's order of precedence that has at least half of the hits of
-    the strongest, and two hits or more.
+    the strongest, and two hits or more. The answer's own words count beside the request's, up to
+    `ANSWER_HITS` of them: an answer is long, and mentions much.
     """
-    targets = hits[:, :_TARGETS].astype(np.int64)
+    asked = hits[:, :_TARGETS].astype(np.int64)
+    shown = hits[:, len(PURPOSES) : len(PURPOSES) + _TARGETS].astype(np.int64)
+    targets = asked + np.minimum(shown, ANSWER_HITS)
     strongest = targets.max(axis=1, initial=0)
-    fits = (targets >= 2) & (targets * 2 >= strongest[:, None])
+    fits = (targets >= 2) & (targets * 2 >= strongest[:, None]) & (asked > 0)
     return np.where(fits.any(axis=1), fits.argmax(axis=1), -1)
 
 
@@ -88,6 +92,7 @@ def harvest_score(figures: FloatArray) -> float:
 
 
 def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    """The request alone decides: any developer's answer holds code, any auditor's a reasoning."""
     strongest = hits[:, :_TARGETS].max(axis=1, initial=0)
     return np.asarray((strongest >= 2) & (strongest > hits[:, _OWN]))
 

@@ -38,6 +38,9 @@ FAMILIES: dict[str, str] = {
 credited with its rarest shared fact of each family, not with all of them."""
 
 
+_MET_BY_CHANCE = frozenset({"client", "metadata", "network", "signup_network"})
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One entry for each account and shared value.
@@ -56,6 +59,21 @@ class Facts:
     value: IntArray
     exchanges: IntArray
     first_seen: IntArray
+
+    def tie(self, some: IntArray, others: IntArray, active: int) -> bool:
+        """Do the two sets of accounts share what one hand must have held?
+
+        A card, a device, a contact, a key, a history or a reasoning block that fewer accounts hold
+        than the root of N. Networks and clients do not count: strangers meet there.
+        """
+        held = np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k not in _MET_BY_CHANCE])
+        size = int(self.value.max(initial=-1)) + 1
+        holders = np.bincount(self.value, minlength=size)
+        in_some = np.bincount(self.value[held & np.isin(self.accounts, some)], minlength=size) > 0
+        in_others = (
+            np.bincount(self.value[held & np.isin(self.accounts, others)], minlength=size) > 0
+        )
+        return bool((in_some & in_others & (holders <= np.sqrt(active))).any())
 
     def until(self, moment: int) -> Facts:
         """What was known before `moment`, values now held by one account included."""
