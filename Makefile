@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench lock clean
+.PHONY: help setup demo test test-browser test-gateways test-worlds check format bench suite lock clean
 
 help: ## show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -27,6 +27,16 @@ demo: $(READY) ## simulate a world, scan it, and say where the dossier lies
 test: $(READY) ## the tests, without root or services
 	@$(BIN)/python -m pytest
 
+test-browser: $(READY) ## the dossier in headless Chromium, which it installs if it is missing
+	@sh tools/install_chromium.sh
+	@$(BIN)/python -m pytest -m browser tests/dossier
+
+test-gateways: $(READY) ## logs of a real LiteLLM proxy and of an instrumented client, installed apart
+	@$(BIN)/python -m pytest -m gateways tests/gateways
+
+test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size
+	@$(BIN)/python -m pytest -m slow tests/worlds
+
 check: $(READY) ## format, lint, types, imports and docs
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -40,6 +50,9 @@ format: $(READY) ## rewrite the code in the house's format
 
 bench: $(READY) ## benchmarks: a table, and benchmarks/latest.json
 	@$(BIN)/python benchmarks/run.py
+
+suite: $(READY) ## measure detection on large worlds and write docs/evaluation.md
+	@sh tools/suite.sh $(BIN)/python
 
 lock: | $(UV) ## pin every dependency anew
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock

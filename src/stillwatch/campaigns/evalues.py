@@ -11,7 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Selection", "conformal_martingale", "e_bh", "largest_martingale", "select_by_reference"]
+__all__ = [
+    "SELECTION",
+    "Selection",
+    "conformal_martingale",
+    "e_bh",
+    "largest_martingale",
+    "select_by_reference",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -77,9 +84,15 @@ def largest_martingale(reference: IntArray, members: int, bets: FloatArray) -> f
     return conformal_martingale(reference, chosen, bets)
 
 
+SELECTION = 0.99
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The outcome of a comparison with reference owners.
+
+    An e-value is `SELECTION` parts the conformal one at a data-driven threshold, which decides, and
+    the rest a calibrated p-value, which orders what was not selected. A mean of e-values is one.
 
     Attributes:
         e_values: One for each tested score.
@@ -108,21 +121,27 @@ def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float)
     detection with FDR control via conformal e-values"). Valid where null scores are exchangeable
     with the reference; hostile owners in the reference can only lower it. No tail is
     extrapolated: the largest value is n + 1.
+
+    To it is added, with a small weight, 1 / (2 sqrt(p)) of the conformal p-value
+    (1 + #reference >= S_j) / (n + 1) (Vovk and Wang 2021, section 2), so that the evidence of what
+    was not selected is not nothing.
     """
     m, n = len(tested), len(reference)
-    none = Selection(np.zeros(m), float("inf"), 0, n)
     if m == 0 or n == 0:
-        return none
+        return Selection(np.zeros(m), float("inf"), 0, n)
+    sorted_reference, sorted_tested = np.sort(reference), np.sort(tested)
+    own_above = n - np.searchsorted(sorted_reference, tested, side="left")
+    calibrated = 0.5 * np.sqrt((n + 1.0) / (1.0 + own_above))
     # Every score is a candidate: thresholds at tested scores alone would favour them.
     candidates = np.unique(np.concatenate([tested, reference]))
-    sorted_reference, sorted_tested = np.sort(reference), np.sort(tested)
     above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
     above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
     proportion = m * (1.0 + above_reference) / ((n + 1.0) * np.maximum(above_tested, 1e-9))
-    meeting = np.flatnonzero(proportion <= alpha)
+    meeting = np.flatnonzero(proportion <= alpha * SELECTION)
     if len(meeting) == 0:
-        return none
+        return Selection((1 - SELECTION) * calibrated, float("inf"), 0, n)
     threshold = float(candidates[meeting[0]])
     above = int(above_reference[meeting[0]])
-    e_values = np.where(tested >= threshold, (n + 1.0) / (1.0 + above), 0.0)
+    selected = np.where(tested >= threshold, (n + 1.0) / (1.0 + above), 0.0)
+    e_values = SELECTION * selected + (1 - SELECTION) * calibrated
     return Selection(e_values, threshold, above, n)

@@ -29,6 +29,24 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+FACT_WORDS: dict[str, str] = {
+    "payment": "its card or bank account",
+    "device": "its device",
+    "phone": "its telephone number",
+    "email": "its e-mail address",
+    "signup_network": "the network it signed up from",
+    "network": "a network",
+    "client": "rare client software and settings",
+    "metadata": "the metadata of its requests",
+    "credential": "a credential",
+    "end_user": "an end user",
+    "cache_key": "a prompt cache key",
+    "conversation": "a conversation",
+    "continuation": "the history of a conversation",
+    "reasoning_block": "a signed reasoning block",
+}
+
+
 def in_words(e_value: float) -> str:
     """How strong evidence is, in the steps of Jeffreys (1961) as Vovk and Wang (2021) read them."""
     steps = [(1e6, "overwhelming"), (100, "decisive"), (32, "very strong"), (10, "strong")]
@@ -59,11 +77,13 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
     usual_division = _typical(group.acts.division_reference, division.BINS)
     return {
         "acts_as_one": {
-            "text": "Members' prompts could be dealt out anew without anyone noticing, and their "
-            "activity rises and falls together, more than among accounts linked to nobody.",
-            "observed": f"items kept to oneself: median {_median(acts.division_scores)} standard "
-            f"deviations; common clock: median {_median(acts.synchrony_scores)}",
-            "usual": f"accounts linked to nobody: {usual_division}; common clock near 0",
+            "text": "The members work through one list: their prompts could be dealt out anew "
+            "among them without anyone noticing. Independent customers keep to subjects of their "
+            "own.",
+            "observed": "how much a member keeps to subjects of its own: median "
+            f"{_median(acts.division_scores)} standard deviations, where 0 is a list dealt out at "
+            f"random (common clock, shown but not counted: {_median(acts.synchrony_scores)})",
+            "usual": f"other accounts of this log: {usual_division}",
             "e_value": _exp(acts.log_e),
             "max": _exp(acts.largest),
         },
@@ -76,8 +96,8 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "max": _exp(together.largest),
         },
         "collects": {
-            "text": "What is asked, and that nobody uses the answers in place, looks like material "
-            "for training, more than the work of the owners of this log.",
+            "text": "The work looks like a harvest of training material, more than that of the "
+            "owners of this log: what is asked, and what becomes of the answers.",
             "observed": _figures(group.figures),
             "usual": f"{decision.owners_like(group.score)} of "
             f"{len(decision.reference)} owners look as much like it",
@@ -99,7 +119,7 @@ def honest_explanation(decision: Decision, group: WeighedGroup) -> str:
     if group.acts.log_e < np.log(20):
         return (
             "Independent users of a wording that became known (a public or viral prompt, an app, a "
-            f"course): {independent:.0%} of them keep to subjects of their own."
+            f"course): {independent:.0%} of those looked at keep to subjects of their own."
         )
     return (
         "One owner's own work spread over several accounts (a vendor, a back-fill, an agency): "
@@ -162,19 +182,17 @@ def member_reasons(
         reasons.append(
             Reason(
                 signal="shared_facts",
-                text=f"It shares its {kind.replace('_', ' ')} with {inside - 1} other members.",
+                text=f"It shares {FACT_WORDS.get(kind, kind)} with {_others(inside - 1)}.",
                 observed=f"{inside} members",
                 baseline=f"{everywhere} accounts of the log have it",
                 evidence=evidence[:1],
             )
         )
-    reasons += _scores(weighed, group, account, evidence)
+    reasons += _scores(group, account, evidence)
     return reasons
 
 
-def _scores(
-    weighed: Weighed, group: WeighedGroup, account: int, evidence: list[str]
-) -> list[Reason]:
+def _scores(group: WeighedGroup, account: int, evidence: list[str]) -> list[Reason]:
     place = np.flatnonzero(group.acts.sampled == account)
     if len(place) == 0:
         return []
@@ -222,8 +240,9 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
     return [
         f"The false discovery rate is {rate:g}: on average at most that part of the reported "
         f"campaigns are honest groups, over {groups} groups raised.",
-        "Clause 1 assumes that, in an honest group, members are exchangeable with the accounts "
-        "that are linked to nobody: each has subjects and hours of its own.",
+        "Clause 1 assumes that, in an honest group, members are exchangeable with the other "
+        "accounts of the log that say as much, each seen among those it is linked to: each has "
+        "subjects of its own.",
         "Clause 2 takes the provider's record of organisations as it stands.",
         f"Clause 3 assumes that an honest group's work is exchangeable with that of the {owners} "
         "owners of this log (unlinked accounts and declared organisations). Hostile accounts "
@@ -232,16 +251,24 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
     ]
 
 
+def _others(count: int) -> str:
+    return f"{count} other member{'s' if count != 1 else ''}"
+
+
 def _any(group: WeighedGroup) -> bool:
     return bool((~np.isnan(group.acts.division_scores)).any())
 
 
 def _figures(figures: FloatArray) -> str:
-    return "; ".join(
-        f"{name.replace('_', ' ')} {value:.2f}"
-        for name, value in zip(FIGURES, figures, strict=True)
-        if not np.isnan(value)
-    )
+    """The figures that the score of clause 3 rests on, in words."""
+    known = dict(zip(FIGURES, figures, strict=True))
+    parts = []
+    if not np.isnan(known["purpose"]):
+        parts.append(f"{known['purpose']:.0%} of the prompts ask for what trains a model")
+    if not np.isnan(known["unused_answers"]):
+        parts.append(f"{known['unused_answers']:.0%} of the answers were followed up by nobody")
+    parts.append(f"about {np.expm1(known['harvest']):,.0f} distinct items were answered")
+    return "; ".join(parts)
 
 
 def _median(scores: FloatArray) -> str:

@@ -260,7 +260,7 @@ def _members(
                 campaign_id=case.campaign_id,
                 account_id=member.account_id,
                 e_value=float(case.exchange_e[rows_of == account].max(initial=1.0)),
-                role=role_of(member),
+                role=role_of(member, int(evidence.declarations.created[account])),
                 share=member.share,
                 credential_ids=member.credentials,
                 first_flagged_at=_moment(flags.of(account)),

@@ -9,6 +9,7 @@ from stillwatch.records import Role
 __all__ = ["MemberTraffic", "role_of"]
 
 DAY = 86_400_000_000
+OLD = 30 * DAY
 MINIMUM_OTHER = 5  # other exchanges below which nothing can be said of an earlier life
 RESELLER_USERS = 3  # end users in the rest of the traffic: more than one person's own cover
 
@@ -35,15 +36,21 @@ class MemberTraffic:
         return self.serving / self.exchanges if self.exchanges else 0.0
 
 
-def role_of(member: MemberTraffic) -> Role:
+def role_of(member: MemberTraffic, created: int) -> Role:
     """The role that the rest of the account's traffic suggests.
 
-    Compromised: the account had a life of its own before, from networks that the campaign never
-    used. Mixed: the rest comes from several end users. Otherwise operator.
+    Compromised: the account had a life of its own before (other exchanges a day earlier, or a
+    sign-up a month earlier), from networks that the campaign never used. Mixed: the rest comes from several end users. Otherwise operator.
+
+    Args:
+        created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
     if other >= MINIMUM_OTHER and member.first_other is not None:
-        lived_before = member.first_other <= member.first_serving - DAY
+        lived_before = (
+            member.first_other <= member.first_serving - DAY
+            or 0 < created <= member.first_serving - OLD
+        )
         known = bool(member.serving_networks) and bool(member.other_networks)
         apart = known and not set(member.serving_networks) & set(member.other_networks)
         if lived_before and apart:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix, diags
 from scipy.sparse.csgraph import connected_components
 
+from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
@@ -94,6 +95,7 @@ def group_accounts(
         len(exchanges), active, fragments.count, edges, fact_edges, parameters
     )
     membership = _reunite(membership, fragments, edges, len(exchanges), parameters)
+    membership = _held_together(membership, fragments, edges, facts, len(exchanges))
     return _groups(traffic, fragments, membership, len(exchanges), parameters)
 
 
@@ -184,6 +186,38 @@ def _reunite(
     return labels[membership]
 
 
+def _held_together(
+    membership: IntArray,
+    fragments: Fragments,
+    edges: tuple[IntArray, IntArray, FloatArray],
+    facts: Facts,
+    accounts: int,
+) -> IntArray:
+    """Cut each community where only chance meetings hold it.
+
+    Networks and clients may add to what links accounts; alone they glue nobody: strangers meet
+    there. What stays together shares wording, or a fact that one hand must have held.
+    """
+    strong = facts.kept_by_one_hand & facts.rare(accounts)
+    total = accounts + fragments.count
+    values = facts.value[strong] + total
+    size = total + int(facts.value.max(initial=-1)) + 1
+    holder = membership[facts.accounts[strong]]
+    # A value ties holders of one community only: one node for each community that holds it.
+    pairs, numbered = np.unique(np.stack([values, holder]), axis=1, return_inverse=True)
+    source = np.concatenate([edges[0], facts.accounts[strong]])
+    target = np.concatenate([edges[1] + accounts, size + numbered.ravel()])
+    inside = np.concatenate(
+        [membership[edges[0]] == membership[edges[1] + accounts], np.ones(len(numbered.ravel()))]
+    ).astype(np.bool_)
+    graph = coo_matrix(
+        (np.ones(int(inside.sum()), np.int8), (source[inside], target[inside])),
+        shape=(size + pairs.shape[1], size + pairs.shape[1]),
+    )
+    labels: IntArray = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels[:total]
+
+
 def _groups(
     traffic: Traffic,
     fragments: Fragments,
@@ -191,35 +225,58 @@ def _groups(
     accounts: int,
     parameters: LinkingParameters,
 ) -> list[Group]:
-    of_account, of_fragment = (
-        membership[:accounts],
-        membership[accounts : accounts + fragments.count],
-    )
+    of_account, of_fragment = membership[:accounts], membership[accounts:]
     inside = of_account[fragments.pair_accounts] == of_fragment[fragments.pair_fragments]
     users_inside = np.bincount(fragments.pair_fragments, weights=inside, minlength=fragments.count)
     private = users_inside >= parameters.private * np.maximum(fragments.accounts, 1)
-    own_use = private[fragments.use_fragments] & (
-        of_fragment[fragments.use_fragments]
-        == of_account[traffic.accounts[fragments.use_rows].astype(np.int64)]
-    )
-    own_rows = np.unique(fragments.use_rows[own_use])
-    rows_of = _split(of_account[traffic.accounts[own_rows].astype(np.int64)], own_rows)
     fragments_of = _split(of_fragment[private], np.flatnonzero(private))
-    active = np.unique(traffic.accounts.astype(np.int64))
+    working = _work_on(traffic, fragments, of_fragment, private, accounts, parameters)
+    groups = [
+        Group(np.unique(traffic.accounts[rows].astype(np.int64)), fragments_of[c], rows, True)
+        for c, rows in working.items()
+    ]
+    taken = np.unique(np.concatenate([g.accounts for g in groups])) if groups else np.zeros(0)
+    order, starts = rows_by_account(traffic)
+    alone = np.setdiff1d(np.flatnonzero(np.diff(starts) > 0), taken)
+    for members in _split(of_account[alone], alone).values():
+        if len(members) >= parameters.minimum_accounts:
+            rows = np.sort(np.concatenate([order[starts[a] : starts[a + 1]] for a in members]))
+            groups.append(Group(members, np.zeros(0, np.int64), rows, by_wording=False))
+    return sorted(groups, key=lambda group: int(group.rows[0]))
+
+
+def _work_on(
+    traffic: Traffic,
+    fragments: Fragments,
+    of_fragment: IntArray,
+    private: npt.NDArray[np.bool_],
+    accounts: int,
+    parameters: LinkingParameters,
+) -> dict[int, IntArray]:
+    """For each community of private fragments, the exchanges of those who work on it.
+
+    Whoever does belongs to it on its own evidence, wherever its facts had put it; an account that
+    works on two belongs where it does more.
+    """
+    used = private[fragments.use_fragments]
+    pairs = np.unique(
+        np.stack([of_fragment[fragments.use_fragments[used]], fragments.use_rows[used]]), axis=1
+    )
     exchanges = np.bincount(traffic.accounts, minlength=accounts)
-    groups = []
-    for community, members in _split(of_account[active], active).items():
-        if len(members) < parameters.minimum_accounts:
-            continue
-        rows = rows_of.get(community, np.zeros(0, np.int64))
+    rows_of = _split(pairs[0], pairs[1])
+    most = np.zeros(accounts, np.int64)
+    best = np.full(accounts, -1)
+    for community, rows in rows_of.items():
         users = _who_works(traffic, rows, exchanges, parameters)
-        rows = rows[np.isin(traffic.accounts[rows], users)]
-        if len(users) >= parameters.minimum_accounts:
-            groups.append(Group(users, fragments_of[community], rows, by_wording=True))
-        else:
-            every = np.flatnonzero(np.isin(traffic.accounts, members))
-            groups.append(Group(members, np.zeros(0, np.int64), every, by_wording=False))
-    return groups
+        counts = np.bincount(traffic.accounts[rows], minlength=accounts)[users]
+        more = counts > most[users]
+        most[users[more]], best[users[more]] = counts[more], community
+    found = {}
+    for community, rows in rows_of.items():
+        mine = rows[best[traffic.accounts[rows]] == community]
+        if len(np.unique(traffic.accounts[mine])) >= parameters.minimum_accounts:
+            found[community] = mine
+    return found
 
 
 def _who_works(

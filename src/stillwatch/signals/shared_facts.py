@@ -60,20 +60,29 @@ class Facts:
     exchanges: IntArray
     first_seen: IntArray
 
+    @property
+    def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:
+        """Facts that strangers do not meet in: not networks, not clients."""
+        return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k not in _MET_BY_CHANCE])
+
+    def rare(self, active: int) -> npt.NDArray[np.bool_]:
+        """Values that fewer accounts hold than the root of N: an answer of one word is history too."""
+        holders = np.bincount(self.value, minlength=int(self.value.max(initial=-1)) + 1)
+        return np.asarray(holders[self.value] <= np.sqrt(active))
+
     def tie(self, some: IntArray, others: IntArray, active: int) -> bool:
         """Do the two sets of accounts share what one hand must have held?
 
         A card, a device, a contact, a key, a history or a reasoning block that fewer accounts hold
         than the root of N. Networks and clients do not count: strangers meet there.
         """
-        held = np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k not in _MET_BY_CHANCE])
+        held = self.kept_by_one_hand & self.rare(active)
         size = int(self.value.max(initial=-1)) + 1
-        holders = np.bincount(self.value, minlength=size)
         in_some = np.bincount(self.value[held & np.isin(self.accounts, some)], minlength=size) > 0
         in_others = (
             np.bincount(self.value[held & np.isin(self.accounts, others)], minlength=size) > 0
         )
-        return bool((in_some & in_others & (holders <= np.sqrt(active))).any())
+        return bool((in_some & in_others).any())
 
     def until(self, moment: int) -> Facts:
         """What was known before `moment`, values now held by one account included."""
