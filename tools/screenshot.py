@@ -1,6 +1,6 @@
 """Take the README's picture: the top of a dossier in headless Chromium.
 
-    python tools/screenshot.py demo/findings/dossier/ID.html docs/images/dossier.png
+python tools/screenshot.py demo/findings/dossier/ID.html docs/images/dossier.png
 """
 
 from __future__ import annotations
