@@ -10,7 +10,7 @@ __all__ = ["MemberTraffic", "role_of"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
-MINIMUM_OTHER = 5  # other exchanges below which nothing can be said of an earlier life
+MINIMUM_OTHER = 5  # other exchanges below which nothing can be said of customers behind it
 RESELLER_USERS = 3  # end users in the rest of the traffic: more than one person's own cover
 
 
@@ -46,7 +46,7 @@ def role_of(member: MemberTraffic, created: int) -> Role:
         created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
-    if other >= MINIMUM_OTHER and member.first_other is not None:
+    if other and member.first_other is not None:
         lived_before = (
             member.first_other <= member.first_serving - DAY
             or 0 < created <= member.first_serving - OLD
@@ -55,6 +55,6 @@ def role_of(member: MemberTraffic, created: int) -> Role:
         apart = known and not set(member.serving_networks) & set(member.other_networks)
         if lived_before and apart:
             return Role.COMPROMISED
-        if member.other_end_users >= RESELLER_USERS:
-            return Role.MIXED
+    if other >= MINIMUM_OTHER and member.other_end_users >= RESELLER_USERS:
+        return Role.MIXED
     return Role.OPERATOR
