@@ -84,7 +84,9 @@ class LogBook:
                 self.exchange(person, text, self.moment(self.rng.randrange(days)))
         return names
 
-    def firm(self, number: int = 40, *, name: str = "f", prompts: int = 6, **facts: Any) -> list[str]:
+    def firm(
+        self, number: int = 40, *, name: str = "f", prompts: int = 6, **facts: Any
+    ) -> list[str]:
         """A customer by contract: its accounts on one domain, each with subjects of its own."""
         declared = {
             "organization_id": f"org-{name}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from stillwatch.lake.log import Log
 from stillwatch.lake.queries import load_query
@@ -17,11 +18,20 @@ from stillwatch.linking.groups import Group
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Declarations", "Togetherness", "read_declarations", "take_out_declared"]
+__all__ = [
+    "AccountRecords",
+    "Declarations",
+    "Togetherness",
+    "declarations_of",
+    "read_account_records",
+    "take_out_declared",
+]
 
 IntArray = npt.NDArray[np.int64]
 
 DAY = 86_400_000_000
+ALWAYS = np.iinfo(np.int64).min // 2
+NEVER = np.iinfo(np.int64).max // 2
 NOTICE = 30 * DAY  # an organisation made for the occasion declares nothing
 MINIMUM = 5  # accounts below which nothing is weighed
 INSIDE = 0.8  # four fifths of the accounts
@@ -89,15 +99,6 @@ class Declarations:
     by_plan: bool
     missing_rate: float
 
-    def until(self, moment: int) -> Declarations:
-        """What was declared before `moment`: later declarations were not known then."""
-        known = self.since < moment
-        return replace(
-            self,
-            organisation=np.where(known, self.organisation, -1),
-            verified=self.verified & known,
-        )
-
     def organisations_in(self, accounts: IntArray, first_exchange: int) -> IntArray:
         """Declared organisations with members among the accounts, in time to count."""
         valid = self.verified[accounts] & (self.since[accounts] <= first_exchange - NOTICE)
@@ -144,10 +145,53 @@ class Declarations:
         return shares
 
 
-def read_declarations(log: Log, account_names: npt.NDArray[np.str_]) -> Declarations:
-    """Read the accounts table beside the traffic's accounts; accounts without a row say nothing."""
-    import pyarrow as pa
+@dataclass(frozen=True, slots=True)
+class AccountRecords:
+    """What the accounts table says of each account of the traffic, in its order.
 
+    Codes are -1 where it says nothing. `since` is `NEVER` and `created` 0 where it is unknown.
+
+    Attributes:
+        trusted: Its organisation is verified by contract or identity check, or is taken on trust of
+            the plan where the log has no verification at all.
+        by_domain: Its organisation is verified by the domain, if all members are on it.
+        by_plan: The log has no verification at all.
+    """
+
+    names: tuple[str, ...]
+    organisation: IntArray
+    trusted: npt.NDArray[np.bool_]
+    by_domain: npt.NDArray[np.bool_]
+    since: IntArray
+    domain: IntArray
+    payment: IntArray
+    network: IntArray
+    created: IntArray
+    by_plan: bool
+
+    def until(self, moment: int, accounts: IntArray) -> AccountRecords:
+        """Of these accounts, what was known before `moment`: as `accounts_known.sql` has it."""
+        signed_up = self.created[accounts] < moment
+        declared = signed_up & ((self.since[accounts] < moment) | (self.since[accounts] == NEVER))
+
+        def kept(codes: IntArray, known: npt.NDArray[np.bool_] = signed_up) -> IntArray:
+            return np.where(known, codes[accounts], -1)
+
+        return replace(
+            self,
+            organisation=kept(self.organisation, declared),
+            trusted=self.trusted[accounts] & signed_up,
+            by_domain=self.by_domain[accounts] & signed_up,
+            since=np.where(signed_up, self.since[accounts], NEVER),
+            domain=kept(self.domain),
+            payment=kept(self.payment),
+            network=kept(self.network),
+            created=np.where(signed_up, self.created[accounts], 0),
+        )
+
+
+def read_account_records(log: Log, account_names: npt.NDArray[np.str_]) -> AccountRecords:
+    """Read the accounts table beside the traffic's accounts; accounts without a row say nothing."""
     table: pa.Table = log.connection.sql(load_query("account_facts")).to_arrow_table()
     ids = np.asarray(table["account_id"].to_pylist(), dtype=np.str_)
     position = np.full(len(account_names), -1)
@@ -155,36 +199,43 @@ def read_declarations(log: Log, account_names: npt.NDArray[np.str_]) -> Declarat
         at = np.minimum(np.searchsorted(ids, account_names), len(ids) - 1)
         position = np.where(ids[at] == account_names, at, -1)
 
-    organisations, organisation = _codes(table["organization_id"].to_pylist(), position)
-    domains, domain = _codes(table["email_domain"].to_pylist(), position)
-    del domains
-    _, payment = _codes(table["payment_token"].to_pylist(), position)
-    _, network = _codes(table["signup_net_token"].to_pylist(), position)
-    plan = _taken(table["plan"].to_pylist(), position)
+    names, organisation = _codes(table["organization_id"].to_pylist(), position)
     marks = _taken(table["organization_verified"].to_pylist(), position)
+    plan = _taken(table["plan"].to_pylist(), position)
     by_plan = "organization_verified" in log.absent["accounts"]
-    if by_plan:
-        verified = np.isin(plan, ["enterprise", "partner"])
-        since = np.full(len(account_names), np.iinfo(np.int64).min // 2)
-    else:
-        verified = np.isin(marks, ["contract", "kyc"]) | (
-            (marks == "domain") & _whole_on_one_domain(organisation, domain)
-        )
-        since = _numbers(
-            table["organization_since"].to_pylist(), position, np.iinfo(np.int64).max // 2
-        )
-    verified = verified & (organisation >= 0)
-    return Declarations(
-        names=organisations,
+    return AccountRecords(
+        names=names,
         organisation=organisation,
-        verified=verified,
-        since=since,
-        domain=domain,
-        payment=payment,
-        network=network,
+        trusted=np.isin(plan, ["enterprise", "partner"])
+        if by_plan
+        else np.isin(marks, ["contract", "kyc"]),
+        by_domain=marks == "domain",
+        since=_numbers(table["organization_since"].to_pylist(), position, NEVER),
+        domain=_codes(table["email_domain"].to_pylist(), position)[1],
+        payment=_codes(table["payment_token"].to_pylist(), position)[1],
+        network=_codes(table["signup_net_token"].to_pylist(), position)[1],
         created=_numbers(table["created_at"].to_pylist(), position, 0),
         by_plan=by_plan,
-        missing_rate=_missing_rate(verified, domain),
+    )
+
+
+def declarations_of(records: AccountRecords) -> Declarations:
+    """Which declarations the records hold, by the contract's rule."""
+    whole = _whole_on_one_domain(records.organisation, records.domain)
+    verified = (records.trusted | (records.by_domain & whole)) & (records.organisation >= 0)
+    # Where the log has no verification, it is not asked for how long either.
+    since = np.full_like(records.since, ALWAYS) if records.by_plan else records.since
+    return Declarations(
+        names=records.names,
+        organisation=records.organisation,
+        verified=verified,
+        since=since,
+        domain=records.domain,
+        payment=records.payment,
+        network=records.network,
+        created=records.created,
+        by_plan=records.by_plan,
+        missing_rate=_missing_rate(verified, records.domain),
     )
 
 

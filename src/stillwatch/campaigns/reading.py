@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stillwatch.campaigns.declared import Declarations, read_declarations
+import numpy as np
+
+from stillwatch.campaigns.declared import (
+    AccountRecords,
+    Declarations,
+    declarations_of,
+    read_account_records,
+)
 from stillwatch.lake.log import Log
-from stillwatch.signals.shared_facts import Facts, read_shared_facts
+from stillwatch.signals.shared_facts import Facts, Sightings, read_sightings
 from stillwatch.signals.traffic import Traffic, read_traffic
 
 __all__ = ["Evidence", "read_evidence"]
@@ -15,22 +22,39 @@ __all__ = ["Evidence", "read_evidence"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything the detector looks at, in order of time."""
+    """Everything the detector looks at, in order of time, accounts numbered alike throughout.
+
+    `facts` and `declarations` are made of `sightings` and `records`, now or at an earlier midnight.
+    """
 
     traffic: Traffic
     facts: Facts
     declarations: Declarations
+    sightings: Sightings
+    records: AccountRecords
 
-    def until(self, moment: int) -> Evidence:
-        """What was known before `moment` (microseconds since 1970)."""
-        return Evidence(
-            self.traffic.until(moment), self.facts.until(moment), self.declarations.until(moment)
+    def until(self, midnight: int) -> Evidence:
+        """What was known before a midnight (UTC, microseconds since 1970).
+
+        The same as reading the log until then: accounts that had not begun are not there at all,
+        and whatever is counted is counted anew.
+        """
+        traffic = self.traffic.until(midnight)
+        accounts = np.searchsorted(self.traffic.account_names, traffic.account_names)
+        return _evidence(
+            traffic,
+            self.sightings.until(midnight, accounts),
+            self.records.until(midnight, accounts),
         )
 
 
 def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: None) -> Evidence:
     """Read a log into memory: about 500 bytes an exchange, the text excluded."""
     traffic = read_traffic(log, progress=progress)
-    facts = read_shared_facts(log, traffic.account_names)
-    declarations = read_declarations(log, traffic.account_names)
-    return Evidence(traffic, facts, declarations)
+    sightings = read_sightings(log, traffic.account_names)
+    records = read_account_records(log, traffic.account_names)
+    return _evidence(traffic, sightings, records)
+
+
+def _evidence(traffic: Traffic, sightings: Sightings, records: AccountRecords) -> Evidence:
+    return Evidence(traffic, sightings.facts(), declarations_of(records), sightings, records)

@@ -57,15 +57,17 @@ def replay_midnights(
     for number, midnight in enumerate(midnights):
         if wanted <= flagged.keys():
             break
-        for account in reported_accounts(weigh_until(evidence, int(midnight)), rate):
+        weighed = weigh_until(evidence, int(midnight))
+        names = weighed.traffic.account_names[reported_accounts(weighed, rate)]
+        for account in np.searchsorted(evidence.traffic.account_names, names):
             flagged.setdefault(int(account), int(midnight))
         progress(number + 1, len(midnights))
     return FirstFlags(flagged, scan)
 
 
-def weigh_until(evidence: Evidence, moment: int) -> Weighed:
-    """Weigh what was known before a moment."""
-    known = evidence.until(moment)
+def weigh_until(evidence: Evidence, midnight: int) -> Weighed:
+    """Weigh what was known before a midnight; its accounts are numbered as they were then."""
+    known = evidence.until(midnight)
     return weigh(known.traffic, known.facts, known.declarations)
 
 

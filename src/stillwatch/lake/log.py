@@ -91,6 +91,13 @@ class Log:
         known = pc.fill_null(pc.less(started, pa.scalar(self.as_of, TIMESTAMP)), False)
         return pc.and_(pc.and_(complete, pc.invert(future)), known)
 
+    def hide_repeated_ids(self) -> None:
+        """Make the view `exchanges` show each id once, the earliest.
+
+        For logs known to repeat some: a window over the whole log costs memory.
+        """
+        self.connection.execute(load_query("exchanges_once"))
+
     def _count(self, reason: str, rows: pa.BooleanArray) -> None:
         number = pc.sum(rows).as_py() or 0
         if number:

@@ -94,7 +94,7 @@ def group_accounts(
     membership = _communities(
         len(exchanges), active, fragments.count, edges, fact_edges, parameters
     )
-    membership = _reunite(membership, fragments, edges, len(exchanges), parameters)
+    membership = _reunite(membership, fragments, edges, len(exchanges), active, parameters)
     membership = _held_together(membership, fragments, edges, facts, len(exchanges))
     return _groups(traffic, fragments, membership, len(exchanges), parameters)
 
@@ -158,6 +158,7 @@ def _reunite(
     fragments: Fragments,
     edges: tuple[IntArray, IntArray, FloatArray],
     accounts: int,
+    active: int,
     parameters: LinkingParameters,
 ) -> IntArray:
     """Join communities that use the same fragments in the same proportions.
@@ -168,7 +169,7 @@ def _reunite(
     of_account = membership[:accounts]
     communities = int(membership.max(initial=-1)) + 1
     sizes = np.bincount(of_account, minlength=communities)
-    rarity = np.log((edges[0].max(initial=0) + 1) / np.maximum(fragments.accounts[edges[1]], 1))
+    rarity = np.log(active / np.maximum(fragments.accounts[edges[1]], 1))
     use = coo_matrix(
         (edges[2] * np.maximum(rarity, 0), (of_account[edges[0]], edges[1])),
         shape=(communities, fragments.count),

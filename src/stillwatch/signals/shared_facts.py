@@ -14,7 +14,7 @@ import pyarrow as pa
 from stillwatch.lake.log import Log
 from stillwatch.lake.queries import load_query
 
-__all__ = ["FAMILIES", "Facts", "read_shared_facts"]
+__all__ = ["FAMILIES", "Facts", "Sightings", "read_sightings"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -50,7 +50,6 @@ class Facts:
         accounts: Position of the account in the traffic's `account_names`.
         value: Dense number of the value.
         exchanges: Exchanges of the account that show it (1 for facts of sign-up).
-        first_seen: Microseconds since 1970 from which it was known.
     """
 
     kinds: tuple[str, ...]
@@ -58,7 +57,6 @@ class Facts:
     accounts: IntArray
     value: IntArray
     exchanges: IntArray
-    first_seen: IntArray
 
     @property
     def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:
@@ -84,39 +82,87 @@ class Facts:
         )
         return bool((in_some & in_others).any())
 
-    def until(self, moment: int) -> Facts:
-        """What was known before `moment`, values now held by one account included."""
-        known = self.first_seen < moment
-        return Facts(
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """When accounts showed shared values: one entry for each account, value and day (UTC).
+
+    Attributes:
+        kinds: Names of the kinds; `kind` holds positions in it.
+        accounts: Position of the account in the traffic's `account_names`.
+        value: 60-bit hash of kind and value.
+        exchanges: Exchanges of that day that show it (1 for facts of sign-up).
+        first_seen: The first of them, microseconds since 1970; 0 where the log cannot tell.
+    """
+
+    kinds: tuple[str, ...]
+    kind: IntArray
+    accounts: IntArray
+    value: IntArray
+    exchanges: IntArray
+    first_seen: IntArray
+
+    def until(self, midnight: int, accounts: IntArray) -> Sightings:
+        """What these accounts had shown before a midnight (UTC, microseconds since 1970).
+
+        Args:
+            accounts: Their positions, ascending; they are numbered from 0 in the result.
+        """
+        known = np.isin(self.accounts, accounts) & (self.first_seen < midnight)
+        return Sightings(
             self.kinds,
             self.kind[known],
-            self.accounts[known],
+            np.searchsorted(accounts, self.accounts[known]).astype(np.int64),
             self.value[known],
             self.exchanges[known],
             self.first_seen[known],
         )
 
+    def facts(self) -> Facts:
+        """The values that two accounts or more showed, days added up."""
+        _, value = np.unique(self.value, return_inverse=True)
+        pairs, first, entry = np.unique(
+            value.astype(np.int64) << 32 | self.accounts, return_index=True, return_inverse=True
+        )
+        exchanges = np.zeros(len(pairs), np.int64)
+        np.add.at(exchanges, entry, self.exchanges)
+        shared = np.bincount(pairs >> 32, minlength=1)[pairs >> 32] > 1
+        _, numbered = np.unique(pairs[shared] >> 32, return_inverse=True)
+        return Facts(
+            self.kinds,
+            self.kind[first][shared],
+            pairs[shared] & 0xFFFFFFFF,
+            numbered.astype(np.int64),
+            exchanges[shared],
+        )
 
-def read_shared_facts(log: Log, account_names: npt.NDArray[np.str_]) -> Facts:
-    """All facts that two accounts or more share, of accounts that have exchanges."""
+
+def read_sightings(log: Log, account_names: npt.NDArray[np.str_]) -> Sightings:
+    """When accounts that have exchanges showed a value that other accounts showed too."""
     result: pa.Table = log.connection.sql(load_query("shared_facts")).to_arrow_table()
-    names = np.asarray(result["account_id"].to_pylist(), dtype=np.str_)
-    position = np.searchsorted(account_names, names) if len(account_names) else np.zeros(0, int)
-    position = np.minimum(position, max(len(account_names) - 1, 0))
-    active = (
-        account_names[position] == names
-        if len(names) and len(account_names)
-        else np.zeros(len(names), np.bool_)
-    )
-    kinds, kind = np.unique(
-        np.asarray(result["kind"].to_pylist(), dtype=np.str_), return_inverse=True
-    )
-    _, value = np.unique(result["value"].to_numpy(), return_inverse=True)
-    return Facts(
-        tuple(str(k) for k in kinds),
-        kind[active].astype(np.int64),
-        position[active].astype(np.int64),
-        value[active].astype(np.int64),
+    accounts = _dictionary(result["account_id"])
+    kind = _dictionary(result["kind"])
+    known = np.asarray(accounts.dictionary.to_pylist(), dtype=np.str_)
+    position = _positions(known, account_names)[accounts.indices.to_numpy(zero_copy_only=False)]
+    active = position >= 0
+    return Sightings(
+        tuple(kind.dictionary.to_pylist()),
+        kind.indices.to_numpy(zero_copy_only=False)[active].astype(np.int64),
+        position[active],
+        result["value"].to_numpy()[active].astype(np.int64),
         result["exchanges"].to_numpy()[active].astype(np.int64),
         result["first_seen"].to_numpy()[active].astype(np.int64),
     )
+
+
+def _dictionary(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    encoded = pa.concat_arrays([pa.array([], column.type), *column.chunks])
+    return encoded.dictionary_encode()
+
+
+def _positions(known: npt.NDArray[np.str_], account_names: npt.NDArray[np.str_]) -> IntArray:
+    """Where each known account stands among the names; -1 where it has no exchanges."""
+    if len(account_names) == 0:
+        return np.full(len(known), -1)
+    at = np.minimum(np.searchsorted(account_names, known), len(account_names) - 1)
+    return np.where(account_names[at] == known, at, -1).astype(np.int64)

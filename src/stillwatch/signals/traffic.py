@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +87,16 @@ class Traffic:
         return len(self.accounts)
 
     def until(self, moment: int) -> Traffic:
-        """The exchanges that started before `moment` (microseconds since 1970), as a view."""
+        """The exchanges that started before `moment` (microseconds since 1970), as a view.
+
+        Accounts that had not begun are gone, so that it is what a log of that moment gives.
+        """
         rows = int(np.searchsorted(self.started, moment, side="left"))
+        names, accounts = _in_use(self.account_names, self.accounts[:rows])
         return Traffic(
-            account_names=self.account_names,
+            account_names=names,
             exchange_ids=self.exchange_ids.slice(0, rows),
-            accounts=self.accounts[:rows],
+            accounts=accounts,
             started=self.started[:rows],
             conversations=self.conversations[:rows],
             turns=self.turns[:rows],
@@ -208,7 +213,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     names, ranks = np.unique(
         np.asarray(account.dictionary.to_pylist(), dtype=np.str_), return_inverse=True
     )
-    codes = ranks[account.indices.to_numpy(zero_copy_only=False)] if len(account) else np.zeros(0)
+    codes = ranks[account.indices.to_numpy(zero_copy_only=False)] if len(account) else ranks
     started = _numbers(columns.pop("started"))
     ids = columns.pop("exchange_id").cast(pa.large_string()).combine_chunks()
     if isinstance(ids, pa.ChunkedArray):
@@ -216,6 +221,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     id_hashes = _hash_strings(ids).to_numpy(zero_copy_only=False)
     order = np.lexsort((id_hashes, started))
     order = _without_repeated_ids(order, id_hashes, log)
+    names, accounts = _in_use(names, codes[order])
     take = pa.array(order)
     conversation = columns.pop("conversation")
     known = _numbers(pc.fill_null(conversation, 0))[order]
@@ -230,7 +236,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     return Traffic(
         account_names=names,
         exchange_ids=ids.take(take),
-        accounts=codes[order].astype(np.int32),
+        accounts=accounts,
         started=started[order],
         conversations=known,
         turns=_numbers(columns.pop("turn"))[order].astype(np.int32),
@@ -250,6 +256,14 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     )
 
 
+def _in_use(
+    names: npt.NDArray[np.str_], accounts: npt.NDArray[np.integer[Any]]
+) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int32]]:
+    """The names that have exchanges, and the accounts numbered anew."""
+    used, numbered = np.unique(accounts.astype(np.int64), return_inverse=True)
+    return names[used], numbered.astype(np.int32)
+
+
 def _without_repeated_ids(order: IntArray, id_hashes: IntArray, log: Log) -> IntArray:
     """Keep the earliest exchange of each id; a log shipped twice must not count twice."""
     hashed = id_hashes[order]
@@ -257,6 +271,7 @@ def _without_repeated_ids(order: IntArray, id_hashes: IntArray, log: Log) -> Int
     if len(first) == len(order):
         return order
     log.left_out["the id was seen before"] = len(order) - len(first)
+    log.hide_repeated_ids()
     return order[np.sort(first)]
 
 

@@ -1,5 +1,5 @@
--- Facts that two accounts may share: one row an account and value, with its exchanges and its
--- first day. Facts of accounts come from sign-up, facts of exchanges from use.
+-- Facts that two accounts may share: one row an account, value and day (UTC), with the exchanges of
+-- that day and the first moment, so that what was known at a midnight can be told. Facts of accounts come from sign-up, facts of exchanges from use.
 -- Country and language are not facts: they are never evidence.
 -- A value is hashed with its kind, so that nothing readable leaves this query.
 with from_accounts as (
@@ -78,7 +78,7 @@ facts as (
   select account_id, kind, fact, count(*) as exchanges, min(started_at) as first_seen
   from used
   where fact is not null
-  group by account_id, kind, fact
+  group by account_id, kind, fact, date_trunc('day', started_at)
 ),
 
 shared as (
@@ -97,4 +97,4 @@ select
   coalesce(epoch_us(facts.first_seen), 0) as first_seen
 from facts
 join shared using (kind, fact)
-order by facts.kind, value, facts.account_id
+order by value, facts.account_id, first_seen

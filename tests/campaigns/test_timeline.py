@@ -1,0 +1,130 @@
+"""When it was first known: the replay against real scans at each midnight."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from planted_logs import DAY, START, LogBook, members_of, planted
+
+from stillwatch.campaigns.reading import read_evidence
+from stillwatch.campaigns.scan import ScanSettings, scan
+from stillwatch.campaigns.timeline import weigh_until
+from stillwatch.campaigns.weighing import Weighed, weigh
+from stillwatch.lake.log import open_log
+from stillwatch.signals.traffic import microseconds
+from stillwatch.simulation import WORLDS, order_world, simulate
+
+MIDNIGHTS = [START + DAY * n for n in range(1, 7)]
+
+
+def staggered(seed: int = 4) -> LogBook:
+    """Workers join by and by, share cards and networks, and firms declare themselves late."""
+    book, _ = planted(seed, workers=9, payment_token="card-1")
+    book.campaign(6, days=range(3, 6), name="late", created_at=START + 2 * DAY)
+    book.firm(12, name="young", organization_since=START + 2 * DAY)
+    for number, row in enumerate(book.accounts):
+        row["device_token"] = f"device-{number % 97}"
+    for number, row in enumerate(book.exchanges):
+        row["client_net_token"] = f"net-{number % 211}.{row['started_at'].day}"
+        row["user_agent"] = f"client/{number % 13}"
+    return book
+
+
+def assert_the_same(one: Weighed, other: Weighed) -> None:
+    assert one.traffic.account_names.tolist() == other.traffic.account_names.tolist()
+    assert len(one.groups) == len(other.groups)
+    for a, b in zip(one.groups, other.groups, strict=True):
+        assert a.group.accounts.tolist() == b.group.accounts.tolist()
+        assert a.group.rows.tolist() == b.group.rows.tolist()
+        assert a.acts.log_e == b.acts.log_e
+        assert a.togetherness == b.togetherness
+        assert a.score == b.score
+    assert np.array_equal(one.owners.scores, other.owners.scores)
+
+
+@pytest.mark.parametrize("midnight", MIDNIGHTS)
+def test_what_is_weighed_at_a_midnight_is_what_a_scan_until_then_weighs(
+    tmp_path: Path, midnight: datetime
+) -> None:
+    """The replay is the same as reading only what was known then, group for group, bit for bit."""
+    book = staggered()
+    whole = book.evidence(tmp_path)
+    then = book.evidence(tmp_path, until=midnight)
+
+    assert_the_same(
+        weigh_until(whole, microseconds(midnight)),
+        weigh(then.traffic, then.facts, then.declarations),
+    )
+
+
+def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(tmp_path: Path) -> None:
+    """`first_flagged_at` equals what `scan --until` says, member by member."""
+    book = staggered()
+    reported = {m: members_of(book.scan(tmp_path, until=m)) for m in MIDNIGHTS}
+
+    members = book.scan(tmp_path).members.to_pylist()
+
+    assert len(members) >= 15
+    for member in members:
+        then = [m for m in MIDNIGHTS if member["account_id"] in reported[m]]
+        # The last day has no midnight yet: the moment of the scan stands for it.
+        if then:
+            assert member["first_flagged_at"] == then[0]
+        else:
+            assert member["first_flagged_at"] > MIDNIGHTS[-2]
+
+
+def test_an_account_that_no_midnight_flags_gets_the_moment_of_the_scan(tmp_path: Path) -> None:
+    """Who becomes known on the last day is dated just after the log's last exchange."""
+    book, workers = planted(5, days=[0], daily=36)
+
+    findings = book.scan(tmp_path, until=START + timedelta(hours=23))
+
+    assert members_of(findings) <= set(workers)
+    last = max(
+        e["started_at"]
+        for e in book.exchanges
+        if e["started_at"].hour < 23 and e["started_at"].day == START.day
+    )
+    for member in findings.members.to_pylist():
+        assert member["first_flagged_at"] == last + timedelta(microseconds=1)
+
+
+@pytest.mark.slow
+def test_first_flagged_holds_on_a_simulated_world(tmp_path: Path) -> None:
+    """On the world of the demo every member's date is that of the first scan that reports it."""
+    order = order_world(WORLDS["demo"], seed=2, accounts=1500)
+    simulate(order, tmp_path / "world", processes=1)
+
+    def scanned(until: datetime | None = None, timeline: bool = False):
+        log = open_log(
+            exchanges=tmp_path / "world" / "exchanges",
+            accounts=tmp_path / "world" / "accounts.parquet",
+            until=until,
+        )
+        return scan(log, ScanSettings(with_timeline=timeline), notes={})
+
+    findings = scanned(timeline=True)
+    start = datetime.fromtimestamp(order.frame.start / 1e6, UTC)
+    midnights = [start + DAY * n for n in range(1, order.frame.days)]
+    reported = {m: members_of(scanned(m)) for m in midnights}
+
+    members = findings.members.to_pylist()
+    assert members
+    for member in members:
+        then = [m for m in midnights if member["account_id"] in reported[m]]
+        if then:
+            assert member["first_flagged_at"] == then[0]
+        else:
+            assert member["first_flagged_at"] > midnights[-1]
+
+
+def test_going_back_and_then_further_back_is_going_back_at_once(tmp_path: Path) -> None:
+    """Evidence cut at one midnight can be cut again at an earlier one."""
+    whole = read_evidence(staggered().open(tmp_path))
+    late, early = microseconds(MIDNIGHTS[3]), microseconds(MIDNIGHTS[1])
+
+    assert_the_same(weigh_until(whole.until(late), early), weigh_until(whole, early))
