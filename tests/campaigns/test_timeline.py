@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted_logs import DAY, START, LogBook, members_of, planted
 
+from planted_logs import DAY, START, LogBook, members_of, planted
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.campaigns.timeline import weigh_until
