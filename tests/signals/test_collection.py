@@ -1,0 +1,211 @@
+"""Worth training on: targets in their order, and figures that move the right way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planted_logs import JUDGE, LogBook, rows_of
+from stillwatch.lake.purpose import OWN_DOCUMENTS, PURPOSES
+from stillwatch.records import Target
+from stillwatch.signals.collection import FIGURES, describe_owner, harvest_score, sought_targets
+from stillwatch.signals.owners import evenly, read_wording
+
+TARGETS = [t.value for t in Target]
+SUPPORT_DESK = "Summarise this customer ticket for our invoice system and extract the order: {}"
+
+
+def hits(asked: dict[str, int] | None = None, shown: dict[str, int] | None = None) -> np.ndarray:
+    row = np.zeros((1, 2 * len(PURPOSES)), np.uint8)
+    for offset, some in ((0, asked or {}), (len(PURPOSES), shown or {})):
+        for purpose, number in some.items():
+            row[0, offset + PURPOSES.index(purpose)] = number
+    return row
+
+
+def target_of(asked: dict[str, int], shown: dict[str, int] | None = None) -> str | None:
+    (position,) = sought_targets(hits(asked, shown))
+    return None if position < 0 else TARGETS[position]
+
+
+@pytest.mark.parametrize("position", range(len(TARGETS) - 1))
+def test_of_two_that_fit_the_first_in_the_contract_is_named(position: int) -> None:
+    """Grading before safety rewrites, and so on to answers."""
+    first, second = TARGETS[position], TARGETS[position + 1]
+
+    assert target_of({first: 3, second: 3}) == first
+    assert target_of({second: 3}) == second
+
+
+def test_a_passing_word_does_not_take_precedence() -> None:
+    """A target with less than half the hits of the strongest is a mention."""
+    assert target_of({"grading": 2, "code": 5}) == "code"
+    assert target_of({"grading": 3, "code": 5}) == "grading"
+
+
+def test_one_cue_is_not_enough() -> None:
+    """The detector says that it is unsure rather than guess."""
+    assert target_of({"reasoning": 1}) is None
+    assert target_of({}) is None
+
+
+def test_the_answer_helps_but_never_decides_alone() -> None:
+    """The model's words count up to two, and only for what the request hints at."""
+    assert target_of({"reasoning": 1}, {"reasoning": 5}) == "reasoning"
+    assert target_of({}, {"code": 9}) is None
+    assert target_of({"answers": 5, "grading": 1}, {"grading": 9}) == "grading"
+    assert target_of({"answers": 9, "grading": 1}, {"grading": 9}) == "answers"
+
+
+def test_own_documents_are_no_target() -> None:
+    """Work on one's own papers is nothing that is collected."""
+    assert target_of({OWN_DOCUMENTS: 9}) is None
+
+
+@given(st.lists(st.integers(0, 255), min_size=2 * len(PURPOSES), max_size=2 * len(PURPOSES)))
+def test_a_named_target_has_two_cues_and_one_in_the_request(row: list[int]) -> None:
+    """Whatever the hits, what is named was asked for."""
+    (position,) = sought_targets(np.array([row], np.uint8))
+
+    if position >= 0:
+        asked, shown = row[position], row[len(PURPOSES) + position]
+        assert asked > 0
+        assert asked + min(shown, 2) >= 2
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=len(FIGURES), max_size=len(FIGURES)),
+    st.sampled_from(["unused_answers", "purpose", "harvest"]),
+    st.floats(0, 1),
+)
+def test_more_harvest_never_scores_less(figures: list[float], name: str, more: float) -> None:
+    """Raising what a harvest has more of cannot lower the score."""
+    before = np.array(figures)
+    after = before.copy()
+    after[list(FIGURES).index(name)] += more
+
+    assert harvest_score(after) >= harvest_score(before)
+
+
+def test_purity_outweighs_volume() -> None:
+    """A giant that asks now and then for training material stays below a small pure owner."""
+    giant, small = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
+    for figures, purpose, items in ((giant, 0.05, 100_000), (small, 1.0, 300)):
+        figures[list(FIGURES).index("unused_answers")] = 1.0
+        figures[list(FIGURES).index("purpose")] = purpose
+        figures[list(FIGURES).index("harvest")] = np.log1p(items)
+
+    assert harvest_score(small) > harvest_score(giant)
+
+
+def test_a_figure_that_is_unknown_counts_as_one_half() -> None:
+    """A log without conversations or text still orders its owners."""
+    unknown, half = np.full(len(FIGURES), np.nan), np.full(len(FIGURES), 0.5)
+    unknown[-1] = half[-1] = 4.0
+
+    assert harvest_score(unknown) == harvest_score(half)
+
+
+def figures_of(book: LogBook, accounts: list[str], folder: Path) -> dict[str, float]:
+    traffic = book.traffic(folder)
+    rows = np.sort(np.concatenate(rows_of(traffic, accounts)))
+    return dict(zip(FIGURES, describe_owner(traffic, read_wording(traffic), rows), strict=True))
+
+
+def test_a_harvest_is_described_as_one(tmp_path: Path) -> None:
+    """Templated, broad, never followed up, new words, and asking for what trains a model."""
+    book = LogBook(1)
+    figures = figures_of(book, book.campaign(8, daily=4), tmp_path)
+
+    assert figures["unused_answers"] == 1.0
+    assert figures["purpose"] > 0.95
+    assert figures["templated"] > 0.4
+    assert figures["breadth"] > 0.8
+    assert figures["new_words"] > 0.8
+    assert figures["harvest"] == pytest.approx(np.log1p(8 * 4 * 6), abs=0.01)
+
+
+def test_own_documents_count_against_collection(tmp_path: Path) -> None:
+    """A desk that works on its customers' tickets asks for nothing that trains a model."""
+    book = LogBook(2)
+    judge = book.campaign(6, wrapper=JUDGE, name="judge")
+    desk = book.campaign(6, wrapper=SUPPORT_DESK, name="desk")
+    both = book.campaign(6, wrapper=SUPPORT_DESK.replace(": {}", ", score it: {}"), name="both")
+
+    shares = [figures_of(book, names, tmp_path)["purpose"] for names in (judge, desk, both)]
+
+    assert shares[0] > 0.95
+    assert max(shares[1:]) < 0.05
+
+
+def test_followed_up_answers_are_used_answers(tmp_path: Path) -> None:
+    """Whoever comes back in the same conversation uses what was answered."""
+    book = LogBook(3)
+    people = book.people(6, prompts=20)
+    for number, row in enumerate(book.exchanges):
+        row |= {"conversation_id": f"talk-{number // 2}", "turn_index": number % 2}
+
+    assert figures_of(book, people, tmp_path)["unused_answers"] == 0.0
+
+
+def test_refused_exchanges_harvest_nothing(tmp_path: Path) -> None:
+    """What was not answered cannot be trained on."""
+    book = LogBook(4)
+    workers = book.campaign(6)
+    for row in book.exchanges:
+        row["status"] = "refused"
+
+    assert figures_of(book, workers, tmp_path)["harvest"] == 0.0
+
+
+def test_asking_the_same_again_harvests_once(tmp_path: Path) -> None:
+    """Repeats of an item are no new items."""
+    book = LogBook(5)
+    book.account("a")
+    for number in range(40):
+        book.exchange("a", f"item {number % 4} of the list", book.moment(0))
+
+    assert figures_of(book, ["a"], tmp_path)["harvest"] == pytest.approx(np.log1p(4))
+
+
+def test_an_owner_without_text_is_described_by_what_is_there(tmp_path: Path) -> None:
+    """Figures that need text are unknown, not zero."""
+    book = LogBook(6)
+    for _ in range(20):
+        book.exchange("a", None, book.moment(0))
+    figures = figures_of(book, ["a"], tmp_path)
+
+    assert np.isnan([figures[n] for n in ("templated", "breadth", "purpose", "new_words")]).all()
+    assert figures["unused_answers"] == 1.0
+
+
+@given(st.integers(0, 500), st.integers(1, 60))
+def test_a_sample_is_spread_evenly_and_always_the_same(rows: int, limit: int) -> None:
+    """At most the limit, in order, both ends included."""
+    everything = np.arange(rows)
+    sample = evenly(everything, limit)
+
+    assert len(sample) == min(rows, limit)
+    assert (np.diff(sample) > 0).all()
+    if rows and limit > 1:
+        assert (sample[0], sample[-1]) == (0, rows - 1)
+
+
+def test_fixed_wording_is_told_from_what_fills_the_slots(tmp_path: Path) -> None:
+    """The wrapper's shingles recur in the account's prompts; the items' do not."""
+    book = LogBook(7)
+    book.campaign(1, wrapper=JUDGE, name="templated")
+    book.people(1, prompts=30, name="free")
+    traffic = book.traffic(tmp_path)
+    wording = read_wording(traffic)
+    templated, free = rows_of(traffic, ["templated000", "free000"])
+
+    # One shingle in four is looked at, so that the share is that of a sample: 23 of 37 in truth.
+    assert 0.45 < wording.fixed_share[templated].mean() < 0.85
+    assert wording.fixed_share[free].max() == 0.0
+    assert np.median(wording.slot_words[templated]) < 24
+    assert (wording.slot_words[free] == 12).all()
