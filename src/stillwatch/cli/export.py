@@ -12,7 +12,9 @@ __all__ = ["command"]
 
 
 @click.command(name="export")
-@click.option("--lake", "lake_path", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="A new folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reports_errors

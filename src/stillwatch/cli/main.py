@@ -8,6 +8,7 @@ import sys
 import click
 
 from stillwatch import __version__
+from stillwatch.cli.config import with_config
 
 __all__ = ["run"]
 
@@ -21,6 +22,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
     "export": ("stillwatch.cli.export", "Write a lake as canonical tables."),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
+    "config": ("stillwatch.cli.config_command", "Check a configuration, or show what holds."),
     "quarantine": ("stillwatch.cli.quarantine", "List the rows an import could not read."),
 }
 
@@ -36,7 +38,7 @@ class _LazyGroup(click.Group):
             return None
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = module.command
-        return command
+        return with_config(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -18,7 +18,9 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--lake", "lake_path", required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
+)
 @click.option(
     "--limit",
     default=1000,
