@@ -95,8 +95,10 @@ def group_accounts(
         len(exchanges), active, fragments.count, edges, fact_edges, parameters
     )
     membership = _reunite(membership, fragments, edges, len(exchanges), active, parameters)
-    membership = _held_together(membership, fragments, edges, facts, len(exchanges))
-    return _groups(traffic, fragments, membership, len(exchanges), parameters)
+    held = _held_together(membership, fragments, edges, facts, len(exchanges))
+    nothing = (edges[0][:0], edges[1][:0], edges[2][:0])
+    by_facts = _held_together(membership, fragments, nothing, facts, len(exchanges))
+    return _groups(traffic, fragments, held, by_facts[: len(exchanges)], parameters)
 
 
 def _fragment_edges(
@@ -223,9 +225,14 @@ def _groups(
     traffic: Traffic,
     fragments: Fragments,
     membership: IntArray,
-    accounts: int,
+    by_facts: IntArray,
     parameters: LinkingParameters,
 ) -> list[Group]:
+    """Those who work on a community's wording; of the others, those whom facts alone hold.
+
+    Whoever shares the wording and does not work on it is a reader, and no group of its own.
+    """
+    accounts = len(by_facts)
     of_account, of_fragment = membership[:accounts], membership[accounts:]
     inside = of_account[fragments.pair_accounts] == of_fragment[fragments.pair_fragments]
     users_inside = np.bincount(fragments.pair_fragments, weights=inside, minlength=fragments.count)
@@ -239,7 +246,7 @@ def _groups(
     taken = np.unique(np.concatenate([g.accounts for g in groups])) if groups else np.zeros(0)
     order, starts = rows_by_account(traffic)
     alone = np.setdiff1d(np.flatnonzero(np.diff(starts) > 0), taken)
-    for members in _split(of_account[alone], alone).values():
+    for members in _split(by_facts[alone], alone).values():
         if len(members) >= parameters.minimum_accounts:
             rows = np.sort(np.concatenate([order[starts[a] : starts[a + 1]] for a in members]))
             groups.append(Group(members, np.zeros(0, np.int64), rows, by_wording=False))
