@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +30,8 @@ _COLUMNS = (
     "output_tokens",
     "status",
 )
+
+_SKETCHING_THREADS = 2  # beyond two, reading the log is what takes the time
 
 IntArray = npt.NDArray[np.int64]
 
@@ -130,12 +134,10 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         progress: Called with the number of exchanges read so far.
     """
     parts: list[dict[str, pa.Array]] = []
-    stored = _stored_sketches(log)
     files = list(log.exchange_files)
     number_of = {path: i for i, path in enumerate(files)}
     rows = 0
-    for batch, path, first_row in log.batches(_COLUMNS):
-        sketch = next(stored) if stored is not None else sketch_exchanges(batch)
+    for batch, sketch, path, first_row in _sketched(log):
         if sketch.num_rows != batch.num_rows:
             raise StillwatchError(
                 "the stored sketches do not match the exchanges.",
@@ -149,11 +151,36 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         parts.append({name: column.filter(usable) for name, column in part.items()})
         rows += batch.num_rows
         progress(rows)
-    return _assemble(parts, files, log)
+    traffic = _assemble(parts, files, log)
+    # The texts are gone; what the allocator keeps of them would count until the end of the scan.
+    pa.default_memory_pool().release_unused()
+    return traffic
 
 
-def _stored_sketches(log: Log) -> Iterator[pa.RecordBatch] | None:
-    return log.sketch_batches() if log.sketch_files else None
+def _sketched(log: Log) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, Path, int]]:
+    """Each batch with its sketch, in order: stored ones, or made while the next batches are read.
+
+    The kernel releases the interpreter's lock, so threads are enough; at most three batches wait.
+    """
+    if log.sketch_files:
+        stored = log.sketch_batches()
+        for batch, path, first_row in log.batches(_COLUMNS):
+            yield batch, next(stored), path, first_row
+        return
+    with ThreadPoolExecutor(_SKETCHING_THREADS) as pool:
+        waiting: deque[tuple[pa.RecordBatch, Future[pa.RecordBatch], Path, int]] = deque()
+        for batch, path, first_row in log.batches(_COLUMNS):
+            waiting.append((batch, pool.submit(sketch_exchanges, batch), path, first_row))
+            if len(waiting) > _SKETCHING_THREADS:
+                yield _awaited(*waiting.popleft())
+        while waiting:
+            yield _awaited(*waiting.popleft())
+
+
+def _awaited(
+    batch: pa.RecordBatch, sketch: Future[pa.RecordBatch], path: Path, first_row: int
+) -> tuple[pa.RecordBatch, pa.RecordBatch, Path, int]:
+    return batch, sketch.result(), path, first_row
 
 
 def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> dict[str, pa.Array]:
