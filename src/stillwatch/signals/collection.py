@@ -21,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
-PURITY = 3.0
+PURITY = 2.0
 ANSWER_HITS = 2
 _TARGETS = len(PURPOSES) - 1
 _OWN = PURPOSES.index(OWN_DOCUMENTS)
@@ -80,15 +80,17 @@ def sought_targets(hits: npt.NDArray[np.uint8]) -> IntArray:
 
 
 def harvest_score(figures: FloatArray) -> float:
-    """How much an owner's work looks like a harvest: log of (items × unused × purpose³).
+    """How much an owner's work looks like a harvest: log of (1 + items × unused × purpose) × purpose².
 
-    The number of items answered counts once, the purity of purpose three times: a giant that asks
-    now and then for what trains a model must not outweigh a small owner that asks for nothing
-    else. The exponent only orders owners; whatever it is, the comparison with the owners of the
-    log is valid. A figure that the log cannot tell counts as one half, for every owner alike.
+    The first factor counts the answers that nobody used and that were asked for to train on: where
+    nobody asks for any, volume is no harvest. Purity counts twice more: a giant that asks now and
+    then for what trains a model must not outweigh a small owner that asks for nothing else. The
+    exponent only orders owners; whatever it is, the comparison with the owners of the log is valid.
+    A figure that the log cannot tell counts as one half, for every owner alike.
     """
     unused, purpose = (0.5 if np.isnan(f) else f for f in (figures[0], figures[5]))
-    return float(figures[6] + np.log(unused + 0.01) + PURITY * np.log(purpose + 0.01))
+    harvested = np.expm1(figures[6]) * unused * purpose
+    return float(np.log1p(harvested) + PURITY * np.log(purpose + 0.01))
 
 
 def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

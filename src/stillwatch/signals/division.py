@@ -8,6 +8,8 @@ Card: `docs/signals/division.md`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import erf, sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -44,11 +46,11 @@ BINS = np.array([-np.inf, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 10.0, np.inf])
 """Edges, in standard deviations under random dealing, of how much an account keeps to itself."""
 
 
+@cache
 def bets() -> FloatArray:
     """What one queue expects in each bin: a standard normal, with a tenth spread for mishaps."""
-    from scipy.stats import norm
-
-    chances = np.diff(norm.cdf(BINS))
+    below = np.array([0.5 * (1.0 + erf(edge / sqrt(2.0))) for edge in BINS])
+    chances = np.diff(below)
     uniform = np.full(len(chances), 1.0 / len(chances))
     return np.asarray(0.9 * chances / chances.sum() + 0.1 * uniform)
 
@@ -81,17 +83,44 @@ def own_subjects(
     if (counts >= 3).sum() < 2:
         return scores, counts
     similarity = _similarity(traffic, chosen, parameters)
-    rows = similarity.sum(axis=1)
-    inside = owner[:, None] == np.arange(len(pool))[None, :]
-    within = np.einsum("pa,pa->a", inside, similarity @ inside)
-    total = rows @ inside
-    for i in (int(k) for k in np.flatnonzero((counts >= 3) & (counts < len(owner)))):
-        own_weight, total_weight = _contrast_weights(int(counts[i]), len(owner))
-        mean, variance = _reallotment_moments(similarity, rows, int(counts[i]))
-        if variance > 1e-18:
+    population = _Population.of(similarity)
+    inside = (owner[:, None] == np.arange(len(pool))[None, :]).astype(np.float64)
+    within = (inside * (similarity @ inside)).sum(axis=0)
+    total = population.rows @ inside
+    moments = {
+        int(own): _reallotment_moments(population, int(own))
+        for own in np.unique(counts)
+        if 3 <= own < len(owner)
+    }
+    for i, own in enumerate(counts.tolist()):
+        if own in moments and moments[own][1] > 1e-18:
+            mean, variance = moments[own]
+            own_weight, total_weight = _contrast_weights(own, len(owner))
             contrast = own_weight * within[i] - total_weight * total[i]
             scores[i] = (contrast - mean) / np.sqrt(variance)
     return scores, counts
+
+
+@dataclass(frozen=True, slots=True)
+class _Population:
+    """Sums over all pairs of a pool's prompts, taken once.
+
+    Attributes:
+        rows: Each prompt's similarity to all others together.
+        all_pairs, squares, pair_squares: Sums of the rows, of their squares, and of the squares of
+            all similarities.
+    """
+
+    rows: FloatArray
+    all_pairs: float
+    squares: float
+    pair_squares: float
+
+    @classmethod
+    def of(cls, similarity: FloatArray) -> _Population:
+        rows = similarity.sum(axis=1)
+        pair_squares = float(np.vdot(similarity, similarity))
+        return cls(rows, float(rows.sum()), float((rows**2).sum()), pair_squares)
 
 
 def _contrast_weights(own: int, all_prompts: int) -> tuple[float, float]:
@@ -104,17 +133,17 @@ def _contrast_weights(own: int, all_prompts: int) -> tuple[float, float]:
     return 1.0 / within + 1.0 / across, 1.0 / across
 
 
-def _reallotment_moments(similarity: FloatArray, rows: FloatArray, own: int) -> tuple[float, float]:
+def _reallotment_moments(population: _Population, own: int) -> tuple[float, float]:
     """Mean and variance of the contrast when `own` of the prompts are drawn at random.
 
     Sampling without replacement from a finite population: W is a quadratic and R a linear
     statistic of the drawn set, whose moments need only the chances that 1 to 4 given prompts are
     drawn (Mantel 1967 for such permutation moments).
     """
-    n = len(rows)
+    n = len(population.rows)
     chance = np.cumprod([(own - k) / (n - k) for k in range(4)])
-    all_pairs, squares = rows.sum(), float((rows**2).sum())
-    pair_squares = float((similarity**2).sum())
+    all_pairs, squares = population.all_pairs, population.squares
+    pair_squares = population.pair_squares
     mean_w, mean_r = chance[1] * all_pairs, chance[0] * all_pairs
     w_w = (
         2 * pair_squares * chance[1]

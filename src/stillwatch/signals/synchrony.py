@@ -72,10 +72,13 @@ def common_clock(
     norms = np.linalg.norm(residual, axis=1, keepdims=True)
     residual = residual / np.maximum(norms, 1e-9)
     total = residual[enough].sum(axis=0)
+    day = np.arange(days)
     for i in (int(k) for k in np.flatnonzero(enough)):
         others = (total - residual[i]).reshape(days, DAY_HOURS)
         own = residual[i].reshape(days, DAY_HOURS)
-        covariance = np.array([(np.roll(own, s, axis=0) * others).sum() for s in range(days)])
+        # Entry (d, e): the others on day d with the account's own day e; a shift is a diagonal.
+        together = others @ own.T
+        covariance = together[day[None, :], (day[None, :] - day[:, None]) % days].sum(axis=1)
         spread = covariance[1:].std()
         if spread > 0:
             scores[i] = (covariance[0] - covariance[1:].mean()) / spread
