@@ -102,6 +102,17 @@ def test_purity_outweighs_volume() -> None:
     assert harvest_score(small) > harvest_score(giant)
 
 
+@given(st.floats(0, 15), st.floats(0, 1))
+def test_volume_alone_is_no_harvest(harvest: float, unused: float) -> None:
+    """Where nothing asks for what trains a model, a million items weigh as much as none."""
+    figures = np.zeros(len(FIGURES))
+    nothing = harvest_score(figures)
+    figures[list(FIGURES).index("harvest")] = harvest
+    figures[list(FIGURES).index("unused_answers")] = unused
+
+    assert harvest_score(figures) == nothing
+
+
 def test_a_figure_that_is_unknown_counts_as_one_half() -> None:
     """A log without conversations or text still orders its owners."""
     unknown, half = np.full(len(FIGURES), np.nan), np.full(len(FIGURES), 0.5)

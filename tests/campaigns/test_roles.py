@@ -1,0 +1,141 @@
+"""How an account takes part: operator, mixed or compromised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planted_logs import DAY, START, VOCABULARY, LogBook, planted
+from stillwatch.campaigns.roles import DAY as DAY_US
+from stillwatch.campaigns.roles import MemberTraffic, role_of
+from stillwatch.records import Role
+
+FIRST = 1_000 * DAY_US
+
+
+def member(**changes: object) -> MemberTraffic:
+    """An account with forty exchanges, thirty of them for the campaign."""
+    facts = {
+        "campaign_id": "C",
+        "account_id": "a",
+        "exchanges": 40,
+        "serving": 30,
+        "serving_tokens": 900,
+        "first_serving": FIRST,
+        "last_serving": FIRST + 3 * DAY_US,
+        "first_other": FIRST,
+        "other_end_users": 0,
+        "credentials": ["key"],
+        "serving_networks": ["pool"],
+        "other_networks": ["home"],
+    }
+    return MemberTraffic(**facts | changes)
+
+
+def test_an_account_with_an_earlier_life_elsewhere_is_compromised() -> None:
+    """Exchanges a day before it first served, from networks that the campaign never used."""
+    assert role_of(member(first_other=FIRST - DAY_US), 0) is Role.COMPROMISED
+    assert role_of(member(first_other=FIRST - DAY_US + 1), 0) is Role.OPERATOR
+
+
+@pytest.mark.parametrize(("days", "role"), [(29, Role.OPERATOR), (30, Role.COMPROMISED)])
+def test_an_old_account_has_an_earlier_life(days: int, role: Role) -> None:
+    """A sign-up a month before it first served is one; an unknown sign-up is not."""
+    assert role_of(member(), FIRST - days * DAY_US) is role
+    assert role_of(member(), 0) is Role.OPERATOR
+
+
+def test_one_network_in_common_makes_it_the_operators_own() -> None:
+    """Whoever collects from where the account's owner sits is its owner."""
+    shared = member(first_other=FIRST - 9 * DAY_US, other_networks=["home", "pool"])
+
+    assert role_of(shared, 0) is Role.OPERATOR
+
+
+@pytest.mark.parametrize("unknown", ["serving_networks", "other_networks"])
+def test_unknown_networks_excuse_nobody(unknown: str) -> None:
+    """Without networks nothing says that somebody else used the key."""
+    assert role_of(member(first_other=FIRST - 9 * DAY_US, **{unknown: []}), 0) is Role.OPERATOR
+
+
+@pytest.mark.parametrize(("users", "role"), [(2, Role.OPERATOR), (3, Role.MIXED)])
+def test_three_end_users_beside_the_campaign_make_a_reseller(users: int, role: Role) -> None:
+    """More than one person's own cover."""
+    assert role_of(member(other_networks=["pool"], other_end_users=users), 0) is role
+
+
+def test_a_stolen_key_of_a_reseller_is_stolen() -> None:
+    """Where both fit, the account is not called a server of the campaign."""
+    both = member(first_other=FIRST - DAY_US, other_end_users=9)
+
+    assert role_of(both, 0) is Role.COMPROMISED
+
+
+@given(st.integers(0, 10**15), st.integers(0, 50))
+def test_an_account_that_only_serves_is_an_operator(created: int, users: int) -> None:
+    """No other exchanges, no other life."""
+    alone = member(exchanges=30, first_other=None, other_networks=[], other_end_users=users)
+
+    assert role_of(alone, created) is Role.OPERATOR
+
+
+def test_the_share_is_what_serves() -> None:
+    """Thirty of forty."""
+    assert member().share == 0.75
+
+
+def with_three_kinds_of_members() -> tuple[LogBook, dict[str, set[str]]]:
+    """A campaign of hired accounts, resellers and stolen keys."""
+    book, workers = planted(6)
+    for row in book.exchanges:
+        if row["account_id"] in workers:
+            row |= {"client_net_token": f"proxy-{row['account_id']}", "credential_id": "hired"}
+    for row in book.accounts:
+        if row["account_id"] in workers:
+            row["created_at"] = START - 10 * DAY
+    resellers, stolen = workers[:3], workers[3:6]
+
+    def other(account: str, day: int, **changes: object) -> None:
+        text = " ".join(book.rng.sample(VOCABULARY, 12))
+        book.exchange(account, text, book.moment(day), **changes)
+
+    for account in resellers:
+        for number in range(8):
+            network = f"proxy-{account}"
+            other(
+                account, number % 6, end_user_token=f"{account}-{number}", client_net_token=network
+            )
+    for account in stolen:
+        for number in range(8):
+            # The owner was there before; the campaign's exchanges with it begin on day 2.
+            other(account, number % 6, client_net_token=f"home-{account}", credential_id="own")
+    book.exchanges = [
+        e
+        for e in book.exchanges
+        if not (
+            e["account_id"] in stolen
+            and e["credential_id"] == "hired"
+            and e["started_at"] < START + 2 * DAY
+        )
+    ]
+    return book, {
+        "mixed": set(resellers),
+        "compromised": set(stolen),
+        "operator": set(workers[6:]),
+    }
+
+
+def test_a_scan_tells_the_three_apart_and_names_the_keys(tmp_path: Path) -> None:
+    """Roles, shares and credentials come from what each account's traffic shows."""
+    book, expected = with_three_kinds_of_members()
+    members = book.scan(tmp_path).members.to_pylist()
+
+    assert {r: {m["account_id"] for m in members if m["role"] == r} for r in expected} == expected
+    for row in members:
+        own = [e for e in book.exchanges if e["account_id"] == row["account_id"]]
+        serving = [e for e in own if e["credential_id"] == "hired"]
+        assert row["share"] == pytest.approx(len(serving) / len(own))
+        assert row["credential_ids"] == ["hired"]
