@@ -93,12 +93,13 @@ def scan(
 
 
 def missing_evidence(log: Log) -> list[str]:
-    """Which evidence the log could not give, in words."""
-    found = [text for name, text in _EVIDENCE_OF.items() if name in log.absent["exchanges"]]
-    if len(log.absent["accounts"]) and "account_id" in log.absent["accounts"]:
+    """Which evidence the log could not give, in words: columns that are not there, or are empty."""
+    lacking = {name: {*log.absent[name], *log.empty[name]} for name in log.absent}
+    found = [text for name, text in _EVIDENCE_OF.items() if name in lacking["exchanges"]]
+    if "account_id" in lacking["accounts"]:
         found.append("no accounts table: payments, devices and organisations cannot be seen")
     else:
-        found += [t for n, t in _ACCOUNT_EVIDENCE.items() if n in log.absent["accounts"]]
+        found += [t for n, t in _ACCOUNT_EVIDENCE.items() if n in lacking["accounts"]]
         if "organization_verified" in log.absent["accounts"]:
             found.append(
                 "no verification of organisations: those of plan enterprise or partner were taken "

@@ -41,6 +41,7 @@ class Log:
         connection: DuckDB, in UTC, with the views `exchanges`, `accounts`, `credentials` and
             `model_releases`; each has every canonical column, typed nulls where it is absent.
         absent: For each table, the canonical columns that the input lacks.
+        empty: For each table, those that it has and that hold nothing but nulls.
         as_of: What was known at this moment is taken, and nothing later.
         problems: Files and rows that were left out, with the reason.
         left_out: How many exchanges were left out, by reason.
@@ -50,6 +51,7 @@ class Log:
     exchange_files: tuple[Path, ...]
     sketch_files: tuple[Path, ...]
     absent: dict[str, tuple[str, ...]]
+    empty: dict[str, tuple[str, ...]]
     as_of: datetime
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
@@ -156,6 +158,7 @@ def open_log(
         exchange_files=files["exchanges"],
         sketch_files=tuple(sketches),
         absent=absent,
+        empty={s.name: _empty_columns(s, files[s.name]) for s in given},
         as_of=as_of,
         problems=problems,
     )
@@ -196,6 +199,24 @@ def _readable(paths: list[Path], schema: TableSchema, problems: list[Problem]) -
         conform(arrow.empty_table(), schema, where=str(path))  # required columns, castable types
         good.append(path)
     return tuple(good)
+
+
+def _empty_columns(schema: TableSchema, paths: tuple[Path, ...]) -> tuple[str, ...]:
+    """Columns that hold only nulls, as the statistics in the files' footers have it."""
+    present: set[str] = set()
+    filled: set[str] = set()
+    for path in paths:
+        footer = pq.read_metadata(path)
+        for group in range(footer.num_row_groups):
+            rows = footer.row_group(group)
+            for number in range(rows.num_columns):
+                chunk = rows.column(number)
+                name = chunk.path_in_schema.split(".")[0]
+                present.add(name)
+                known = chunk.is_stats_set and chunk.statistics.has_null_count
+                if not known or chunk.statistics.null_count < chunk.num_values:
+                    filled.add(name)
+    return tuple(n for n in schema.names if n in present - filled)
 
 
 def _nothing_to_read(paths: Path | Sequence[Path], problems: list[Problem]) -> InputError:

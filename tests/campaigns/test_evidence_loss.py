@@ -1,0 +1,185 @@
+"""A log that lacks something still runs, and says what could not be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from planted_logs import LogBook, members_of, planted
+from stillwatch.campaigns.scan import ScanSettings, missing_evidence, scan
+from stillwatch.lake.log import open_log
+from stillwatch.records import ACCOUNTS, EXCHANGES, Findings
+
+TEXT = ("system_text", "input_text", "output_text")
+NETWORK = ("client_ip", "client_net_token", "client_asn", "user_agent", "tls_fingerprint")
+IDENTITY = ("payment_token", "device_token", "phone_token", "email_token", "signup_net_token")
+METADATA_ONLY = (*EXCHANGES.required, "model", "input_tokens", "output_tokens", "status")
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[LogBook, Path, set[str]]:
+    """A planted log on the disk, with networks and cards."""
+    book, workers = planted(31)
+    for number, row in enumerate(book.exchanges):
+        row |= {"client_net_token": f"net-{number % 300}", "user_agent": f"agent-{number % 9}"}
+    folder = tmp_path_factory.mktemp("story")
+    book.write(folder)
+    return book, folder, set(workers)
+
+
+def scan_without(
+    folder: Path,
+    out: Path,
+    *,
+    exchanges: Sequence[str] = (),
+    accounts: Sequence[str] | None = (),
+    emptied: bool = False,
+) -> Findings:
+    """Scan a copy that lacks these columns, or has them empty; None for no accounts at all."""
+    out.mkdir()
+    for source in sorted((folder / "exchanges").iterdir()):
+        rows = pq.read_table(source)
+        if emptied:
+            kept = [
+                {k: None if k in exchanges else v for k, v in r.items()} for r in rows.to_pylist()
+            ]
+            pq.write_table(EXCHANGES.table(kept), out / source.name)
+        else:
+            pq.write_table(rows.drop_columns(list(exchanges)), out / source.name)
+    table = None
+    if accounts is not None:
+        table = out.with_suffix(".accounts")
+        pq.write_table(
+            pq.read_table(folder / "accounts.parquet").drop_columns(list(accounts)), table
+        )
+    return scan(open_log(exchanges=out, accounts=table), ScanSettings(), notes={})
+
+
+def missing(findings: Findings) -> str:
+    return "\n".join(findings.notes["missing_evidence"])
+
+
+def test_with_all_evidence_the_campaign_is_found(story, tmp_path: Path) -> None:
+    """The story is one that can be found: what follows is due to what is missing."""
+    _, folder, workers = story
+    findings = scan_without(folder, tmp_path / "log")
+
+    assert members_of(findings) == workers
+    assert "text" not in missing(findings)
+    assert "network" not in missing(findings)
+
+
+def test_without_network_the_wording_still_tells(story, tmp_path: Path) -> None:
+    """Addresses and clients are a help and no need."""
+    _, folder, workers = story
+    findings = scan_without(folder, tmp_path / "log", exchanges=NETWORK)
+
+    assert members_of(findings) == workers
+    assert "no client network" in missing(findings)
+    assert "no client software" in missing(findings)
+
+
+def test_without_identities_the_wording_still_tells(story, tmp_path: Path) -> None:
+    """Nor are cards, devices and telephones."""
+    _, folder, workers = story
+    findings = scan_without(folder, tmp_path / "log", accounts=IDENTITY)
+
+    assert members_of(findings) == workers
+    assert "no payment tokens" in missing(findings)
+
+
+@pytest.mark.parametrize("emptied", [False, True], ids=["absent", "empty"])
+def test_without_text_nobody_is_accused(story, tmp_path: Path, emptied: bool) -> None:
+    """What was asked cannot be seen, so nothing is claimed."""
+    findings = scan_without(story[1], tmp_path / "log", exchanges=TEXT, emptied=emptied)
+
+    assert findings.campaigns.num_rows == 0
+    assert "no prompt text" in missing(findings)
+    assert "no answers" in missing(findings)
+
+
+def test_without_answers_the_requests_still_tell(story, tmp_path: Path) -> None:
+    """A log that keeps no answers costs one figure."""
+    _, folder, workers = story
+    findings = scan_without(folder, tmp_path / "log", exchanges=["output_text"])
+
+    assert members_of(findings) == workers
+    assert "no answers" in missing(findings)
+
+
+def test_metadata_alone_runs_and_says_so(story, tmp_path: Path) -> None:
+    """Counts and times name nobody."""
+    columns = [c for c in EXCHANGES.names if c not in METADATA_ONLY]
+    findings = scan_without(story[1], tmp_path / "log", exchanges=columns, accounts=None)
+
+    assert findings.campaigns.num_rows == 0
+    for words in ("no prompt text", "no conversations", "no credentials", "no accounts table"):
+        assert words in missing(findings)
+
+
+def test_without_accounts_nothing_can_be_declared_and_it_is_said(story, tmp_path: Path) -> None:
+    """Undeclared cannot be shown where nobody could declare."""
+    findings = scan_without(story[1], tmp_path / "log", accounts=None)
+
+    assert "no accounts table" in missing(findings)
+    assert findings.campaigns.num_rows == 0
+    assert any(
+        r["why_not_reported"].startswith("Not shown to be undeclared")
+        for r in findings.tested.to_pylist()
+    )
+
+
+def test_without_verification_the_plan_is_taken_and_it_is_said(story, tmp_path: Path) -> None:
+    """The contract's rule for logs without the column."""
+    columns = ["organization_verified", "organization_since"]
+    findings = scan_without(story[1], tmp_path / "log", accounts=columns)
+
+    assert "plan enterprise or partner were taken as declared" in missing(findings)
+
+
+def test_few_owners_are_too_few_and_it_is_said(tmp_path: Path) -> None:
+    """A dozen customers cannot carry a rate of one in a hundred; the scan says what would."""
+    book = LogBook(32)
+    book.people(12)
+    book.campaign(8)
+    findings = book.scan(tmp_path)
+
+    assert findings.campaigns.num_rows == 0
+    assert "few owners: with 20 owners" in missing(findings)
+
+
+@pytest.mark.parametrize("column", [c for c in EXCHANGES.names if c not in EXCHANGES.required])
+def test_any_one_column_may_be_missing(column: str, tmp_path: Path) -> None:
+    """No optional column of the exchanges is needed for a run."""
+    book = LogBook(33)
+    book.people(6, prompts=6)
+    book.write(tmp_path)
+    findings = scan_without(tmp_path, tmp_path / "log", exchanges=[column])
+
+    assert findings.campaigns.num_rows == 0
+
+
+@pytest.mark.parametrize("column", [c for c in ACCOUNTS.names if c != "account_id"])
+def test_any_one_column_of_the_accounts_may_be_missing(column: str, tmp_path: Path) -> None:
+    """Nor is one of the accounts."""
+    book = LogBook(34)
+    book.people(6, prompts=6)
+    book.write(tmp_path)
+    findings = scan_without(tmp_path, tmp_path / "log", accounts=[column])
+
+    assert findings.campaigns.num_rows == 0
+
+
+def test_a_column_that_is_there_and_wholly_empty_is_missing_evidence(tmp_path: Path) -> None:
+    """A table with all canonical columns, most of them null, is named for what it cannot show."""
+    book = LogBook(35)
+    book.people(6)
+    for row in book.exchanges:
+        row |= {"input_text": None, "output_text": None}
+    said = missing_evidence(book.open(tmp_path))
+
+    assert any("no prompt text" in text for text in said)
+    assert any("no client network" in text for text in said)
