@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -165,6 +166,7 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--out", type=Path, help="where the figures go")
     parser.add_argument("--folder", type=Path, help="where the world lies; temporary if absent")
     options = parser.parse_args(arguments)
+    busy = os.getloadavg()[1]  # of five minutes: before any work of ours
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,14 +182,17 @@ def main(arguments: Sequence[str]) -> None:
     if out is not None:
         out.write_text(json.dumps([m.as_json() for m in measured], indent=2) + "\n")
     if not options.quick:
-        _put_into_page(_ROOT / "docs" / "benchmarks.md", table, measured[0])
+        _put_into_page(_ROOT / "docs" / "benchmarks.md", table, measured[0], busy=busy)
 
 
-def _put_into_page(page: Path, table: str, first: Measurement) -> None:
+def _put_into_page(page: Path, table: str, first: Measurement, *, busy: float) -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(_BEGIN)
     _, _, after = rest.partition(_END)
     entry = first.as_json()
-    stamp = f"Measured on {entry['date']} on {entry['machine']}."
+    stamp = (
+        f"Measured on {entry['date']} on {entry['machine']}.\n"
+        f"The load average in the five minutes before was {busy:.1f}: 0 is a quiet machine."
+    )
     page.write_text(f"{before}{_BEGIN}\n{stamp}\n\n{table}\n{_END}{after}", encoding="utf-8")
 
 
