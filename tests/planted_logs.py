@@ -109,10 +109,10 @@ class LogBook:
         name: str = "w",
         **facts: Any,
     ) -> list[str]:
-        """One list of broad items, dealt to whoever is free."""
+        """One list of broad items, dealt to whoever is free; each five accounts share a card."""
         names = [f"{name}{i:03}" for i in range(workers)]
-        for worker in names:
-            self.account(worker, **facts)
+        for number, worker in enumerate(names):
+            self.account(worker, **{"payment_token": f"{name}-card-{number // 5}"} | facts)
         for day, _, worker in itertools.product(days, range(daily), names):
             item = " ".join(self.rng.sample(VOCABULARY, 14))
             self.exchange(worker, wrapper.format(item), self.moment(day))
@@ -141,8 +141,17 @@ class LogBook:
     def traffic(self, folder: Path) -> Traffic:
         return read_traffic(self.open(folder))
 
-    def scan(self, folder: Path, until: datetime | None = None, rate: float = 0.01) -> Findings:
-        return scan(self.open(folder, until), ScanSettings(rate=rate), notes={})
+    def scan(
+        self,
+        folder: Path,
+        until: datetime | None = None,
+        *,
+        rate: float = 0.01,
+        timeline: bool = False,
+    ) -> Findings:
+        """Scan the log; when each account was first flagged is left out unless asked for."""
+        settings = ScanSettings(rate=rate, with_timeline=timeline)
+        return scan(self.open(folder, until), settings, notes={})
 
 
 def planted(seed: int = 1, **campaign: Any) -> tuple[LogBook, list[str]]:

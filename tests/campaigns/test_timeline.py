@@ -65,7 +65,7 @@ def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(tmp_
     book = staggered()
     reported = {m: members_of(book.scan(tmp_path, until=m)) for m in MIDNIGHTS}
 
-    members = book.scan(tmp_path).members.to_pylist()
+    members = book.scan(tmp_path, timeline=True).members.to_pylist()
 
     assert len(members) >= 15
     for member in members:
@@ -81,7 +81,7 @@ def test_an_account_that_no_midnight_flags_gets_the_moment_of_the_scan(tmp_path:
     """Who becomes known on the last day is dated just after the log's last exchange."""
     book, workers = planted(5, days=[0], daily=36)
 
-    findings = book.scan(tmp_path, until=START + timedelta(hours=23))
+    findings = book.scan(tmp_path, until=START + timedelta(hours=23), timeline=True)
 
     assert members_of(findings) <= set(workers)
     last = max(

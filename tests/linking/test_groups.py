@@ -254,7 +254,7 @@ def test_a_link_is_worth_the_rarity_of_what_is_shared(tmp_path: Path) -> None:
     """log(N / k) for a value that k of N accounts have."""
     book = LogBook(15)
     book.people(90)
-    book.campaign(10)
+    book.campaign(10, payment_token=None)
     for row in book.accounts[-10:-7] + book.accounts[:1]:
         row["payment_token"] = "card"
     links, _, _ = links_of(book, tmp_path)

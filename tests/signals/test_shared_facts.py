@@ -211,13 +211,10 @@ def assert_same_findings(one: Findings, other: Findings) -> None:
 def test_countries_change_nothing(tmp_path: Path) -> None:
     """Whatever the country columns say, or if they are silent, the findings are the same."""
     without = planted(3)[0].scan(tmp_path / "without")
-    scans = [
-        with_other_countries(planted(3)[0], seed).scan(tmp_path / str(seed)) for seed in (1, 2)
-    ]
+    other = with_other_countries(planted(3)[0], 1).scan(tmp_path / "other")
 
     assert without.campaigns.num_rows == 1
-    for other in scans:
-        assert_same_findings(without, other)
+    assert_same_findings(without, other)
 
 
 def test_countries_stand_in_no_query() -> None:
