@@ -15,6 +15,7 @@ from planted_logs import JUDGE, TUTOR, VOCABULARY, LogBook, rows_of
 from stillwatch.signals.division import (
     BINS,
     _contrast_weights,
+    _Population,
     _reallotment_moments,
     bets,
     bins_of,
@@ -46,7 +47,7 @@ def test_the_moments_are_those_of_all_reallotments(
     similarity = random_similarity(seed, size)
     everything = [contrast(similarity, list(d)) for d in combinations(range(size), own)]
 
-    mean, variance = _reallotment_moments(similarity, similarity.sum(axis=1), own)
+    mean, variance = _reallotment_moments(_Population.of(similarity), own)
 
     assert mean == pytest.approx(np.mean(everything), abs=1e-9)
     assert variance == pytest.approx(np.var(everything), abs=1e-9)
@@ -58,7 +59,7 @@ def test_the_moments_hold_in_a_pool_too_large_to_enumerate() -> None:
     rng = np.random.default_rng(8)
     drawn = [contrast(similarity, rng.choice(90, 20, replace=False).tolist()) for _ in range(3000)]
 
-    mean, variance = _reallotment_moments(similarity, similarity.sum(axis=1), 20)
+    mean, variance = _reallotment_moments(_Population.of(similarity), 20)
 
     assert mean == pytest.approx(np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(3000))
     assert np.sqrt(variance) == pytest.approx(np.std(drawn), rel=0.06)
