@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,9 @@ import pytest
 
 from planted_logs import DAY, START, LogBook, members_of, planted
 from stillwatch.campaigns.reading import read_evidence
-from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.campaigns.timeline import weigh_until
 from stillwatch.campaigns.weighing import Weighed, weigh
-from stillwatch.lake.log import open_log
 from stillwatch.signals.traffic import microseconds
-from stillwatch.simulation import WORLDS, order_world, simulate
 
 MIDNIGHTS = [START + DAY * n for n in range(1, 7)]
 
@@ -91,35 +88,6 @@ def test_an_account_that_no_midnight_flags_gets_the_moment_of_the_scan(tmp_path:
     )
     for member in findings.members.to_pylist():
         assert member["first_flagged_at"] == last + timedelta(microseconds=1)
-
-
-@pytest.mark.slow
-def test_first_flagged_holds_on_a_simulated_world(tmp_path: Path) -> None:
-    """On the world of the demo every member's date is that of the first scan that reports it."""
-    order = order_world(WORLDS["demo"], seed=2, accounts=1500)
-    simulate(order, tmp_path / "world", processes=1)
-
-    def scanned(until: datetime | None = None, timeline: bool = False):
-        log = open_log(
-            exchanges=tmp_path / "world" / "exchanges",
-            accounts=tmp_path / "world" / "accounts.parquet",
-            until=until,
-        )
-        return scan(log, ScanSettings(with_timeline=timeline), notes={})
-
-    findings = scanned(timeline=True)
-    start = datetime.fromtimestamp(order.frame.start / 1e6, UTC)
-    midnights = [start + DAY * n for n in range(1, order.frame.days)]
-    reported = {m: members_of(scanned(m)) for m in midnights}
-
-    members = findings.members.to_pylist()
-    assert members
-    for member in members:
-        then = [m for m in midnights if member["account_id"] in reported[m]]
-        if then:
-            assert member["first_flagged_at"] == then[0]
-        else:
-            assert member["first_flagged_at"] > midnights[-1]
 
 
 def test_going_back_and_then_further_back_is_going_back_at_once(tmp_path: Path) -> None:
