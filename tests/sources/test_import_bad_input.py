@@ -374,7 +374,9 @@ def _import_in_a_process(
 ) -> subprocess.CompletedProcess[str]:
     words = ["import", "--format", "canonical", path, "--lake", desk.lake_path]
     words += ["--key-file", desk.folder / "key"]
-    code = f"import os, sys\n{preparation}\nfrom stillwatch.cli.main import run\nrun()"
+    # A parent that ignores Ctrl-C (a script in the background) hands that down.
+    code = "import os, signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += f"{preparation}\nfrom stillwatch.cli.main import run\nrun()"
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True, check=False
     )

@@ -35,6 +35,7 @@ POOL = 24  # strangers that are compared with each other, as in a group of middl
 LARGEST_POOL = 48  # members of a group that are looked at
 MINIMUM_WORK = 5  # exchanges below which an account says too little to be compared
 SEED = 20_26
+LEAN = 3.0  # standard deviations by which the mean of one queue's scores may exceed 0
 STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
 PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
 EXCHANGES = np.array([32, 128, 512])
@@ -146,16 +147,30 @@ def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -
         synchrony.bins_of,
         synchrony.bets(),
     )
+    divided = scores.division[inside]
+    consistent = _dealt_at_random(divided)
     return ActsAsOne(
-        log_e=log_division,
+        log_e=log_division if consistent else -np.inf,
         largest=most_division,
         log_e_synchrony=log_synchrony,
         sampled=scores.accounts[inside],
-        division_scores=scores.division[inside],
+        division_scores=divided,
         synchrony_scores=scores.synchrony[inside],
         division_reference=division_reference,
         synchrony_reference=synchrony_reference,
     )
+
+
+def _dealt_at_random(scores: FloatArray) -> bool:
+    """Is the members' mean score what random dealing allows?
+
+    Under one queue each score has mean 0 and variance 1 (exact moments), and the mean of k of them a
+    standard deviation of about 1 / sqrt(k). Many accounts that each lean a little to subjects of
+    their own are a crowd, however rare crowds with so small a lean are in this log. An e-value
+    times an event is an e-value still: this can only take evidence away.
+    """
+    known = scores[~np.isnan(scores)]
+    return len(known) == 0 or float(known.sum()) <= LEAN * np.sqrt(len(known))
 
 
 def _pool_of(traffic: Traffic, group: Group) -> tuple[IntArray, list[IntArray]]:

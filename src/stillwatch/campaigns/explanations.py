@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.campaigns.roles import MemberTraffic
-from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
+from stillwatch.campaigns.weighing import TIED, Decision, Weighed, WeighedGroup
 from stillwatch.records import Reason
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
@@ -28,6 +28,8 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+
+LOW = 1.0  # of the division score: as a list dealt out at random gives in five cases of six
 
 FACT_WORDS: dict[str, str] = {
     "payment": "its card or bank account",
@@ -74,16 +76,16 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
     """The three clauses of one group: sentence, observed, usual, e-value and its largest."""
     group = weighed.groups[index]
     acts, together = group.acts, group.togetherness
-    usual_division = _typical(group.acts.division_reference, division.BINS)
+    usual = _low_in_reference(group.acts.division_reference)
     return {
         "acts_as_one": {
             "text": "The members work through one list: their prompts could be dealt out anew "
             "among them without anyone noticing. Independent customers keep to subjects of their "
             "own.",
-            "observed": "how much a member keeps to subjects of its own: median "
-            f"{_median(acts.division_scores)} standard deviations, where 0 is a list dealt out at "
-            f"random (common clock, shown but not counted: {_median(acts.synchrony_scores)})",
-            "usual": f"other accounts of this log: {usual_division}",
+            "observed": f"{_low(acts.division_scores):.0%} of the members keep to no subjects of "
+            f"their own (at most {LOW:g} standard deviation from a list dealt out at random; median "
+            f"{_median(acts.division_scores)})",
+            "usual": f"{usual:.0%} of the accounts that say as much and are in no such group",
             "e_value": _exp(acts.log_e),
             "max": _exp(acts.largest),
         },
@@ -142,6 +144,11 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         )
     if group.togetherness.log_e < decision.bound:
         return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
+    if group.tied < TIED:
+        return (
+            f"Wording alone ties it: {group.tied:.0%} of the accounts share a card, device, network, "
+            f"client or history with another, {TIED:.0%} needed. Strangers share wording."
+        )
     above = decision.owners_like(group.score)
     return (
         f"Not shown to collect: {above} of {len(decision.reference)} owners of this log look as much like "
@@ -199,14 +206,15 @@ def _scores(group: WeighedGroup, account: int, evidence: list[str]) -> list[Reas
     divided = group.acts.division_scores[place[0]]
     together = group.acts.synchrony_scores[place[0]]
     reasons = []
-    if not np.isnan(divided) and divided < 2.0:
+    if not np.isnan(divided) and divided <= LOW:
         reasons.append(
             Reason(
                 signal="division",
                 text="Its items are as like the other members' items as like its own: it keeps to "
                 "no subject of its own.",
                 observed=f"{divided:.1f} standard deviations",
-                baseline=_typical(group.acts.division_reference, division.BINS),
+                baseline=f"{_low_in_reference(group.acts.division_reference):.0%} of comparable "
+                f"accounts lie at {LOW:g} or below",
                 evidence=evidence,
             )
         )
@@ -269,6 +277,17 @@ def _figures(figures: FloatArray) -> str:
         parts.append(f"{known['unused_answers']:.0%} of the answers were followed up by nobody")
     parts.append(f"about {np.expm1(known['harvest']):,.0f} distinct items were answered")
     return "; ".join(parts)
+
+
+def _low(scores: FloatArray) -> float:
+    known = scores[~np.isnan(scores)]
+    return float((known <= LOW).mean()) if len(known) else 0.0
+
+
+def _low_in_reference(counts: IntArray) -> float:
+    """The part of the reference at `LOW` or below, which is an edge of the bins."""
+    below = int(counts[: int(np.searchsorted(division.BINS, LOW))].sum())
+    return below / max(int(counts.sum()), 1)
 
 
 def _median(scores: FloatArray) -> str:

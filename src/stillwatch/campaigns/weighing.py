@@ -28,11 +28,12 @@ from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments, mine_fragments
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Decision", "Weighed", "WeighedGroup", "decide", "smallest_rates", "weigh"]
+__all__ = ["TIED", "Decision", "Weighed", "WeighedGroup", "decide", "smallest_rates", "weigh"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+TIED = 0.5  # strangers share wording; one hand leaves facts on half of its accounts
 FIRST_STAGE = 0.05  # part of the rate spent on clauses 1 and 2
 
 
@@ -43,6 +44,7 @@ class WeighedGroup:
     Attributes:
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest; compared with the owners' scores.
+        tied: Part of the members that share a rare fact with another member, wording apart.
     """
 
     group: Group
@@ -50,6 +52,7 @@ class WeighedGroup:
     togetherness: Togetherness
     figures: FloatArray
     score: float
+    tied: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed
                 ),
                 figures=figures,
                 score=harvest_score(figures),
+                tied=facts.tied_share(group.accounts, len(traffic.account_names)),
             )
         )
     owners = _describe_owners(traffic, wording, [g for g in weighed if g.togetherness.openly])
@@ -148,7 +152,10 @@ def decide(weighed: Weighed, rate: float) -> Decision:
     bound = float(np.log(max(len(groups), 1) / (rate * FIRST_STAGE / 2)))
     reached = np.array(
         [
-            g.acts.log_e >= bound and g.togetherness.log_e >= bound and not g.togetherness.openly
+            g.acts.log_e >= bound
+            and g.togetherness.log_e >= bound
+            and not g.togetherness.openly
+            and g.tied >= TIED
             for g in groups
         ],
         np.bool_,

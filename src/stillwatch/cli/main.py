@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
 from stillwatch import __version__
 from stillwatch.cli.config import with_config
+from stillwatch.cli.output import INTERRUPTED
 
 __all__ = ["run"]
 
@@ -39,6 +41,17 @@ class _LazyGroup(click.Group):
         module = importlib.import_module(_COMMANDS[cmd_name][0])
         command: click.Command = module.command
         return with_config(command)
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Click's own, but an interruption before the command has begun ends with 130, too."""
+        try:
+            return super().main(*args, **{**kwargs, "standalone_mode": False})
+        except click.ClickException as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted. Nothing was left half-written.", err=True)
+            sys.exit(INTERRUPTED)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -149,7 +149,7 @@ def _scan(log: Log, fdr: float, timeline: bool) -> Findings:
         "command": shlex.join(["stillwatch", *sys.argv[1:]]),
         "version": __version__,
         "fdr": fdr,
-        "as_of": log.as_of.isoformat(),
+        "as_of": min(log.as_of, datetime.now(UTC)).isoformat(timespec="seconds"),
     }
     with _progress() as progress:
         return scan(

@@ -238,6 +238,11 @@ def _suggest_instead_of(findings: Findings, wanted: str) -> None:
             f"these findings hold no campaign or account '{wanted}'.",
             remedy=f"Did you mean '{near[0]}'?",
         )
+    if re.fullmatch(r"C-[0-9a-f]{10}", wanted.strip()):
+        raise InputError(
+            f"these findings hold no campaign '{wanted}'.",
+            remedy="Name one of those that the scan printed.",
+        )
 
 
 def _is_slip(wanted: str, known: str) -> bool:

@@ -37,7 +37,7 @@ CLAUSES: dict[str, tuple[str, str]] = {
     ),
     "collects": (
         "What they ask for is collection",
-        "the work is some owner's own use, like that of declared batch users of like volume",
+        "the work is some owner's own use, like that of the other owners of this log",
     ),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,9 @@ __all__ = ["Log", "open_log", "parquet_files"]
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """A request may not start later than this after now: the sender's clock is wrong."""
+
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+"""No request to a hosted language model is older: such a time is a clock or a unit gone wrong."""
 
 BATCH_ROWS = 32_768
 
@@ -66,7 +70,7 @@ class Log:
         schema = TableSchema("exchanges", tuple(c for c in EXCHANGES.columns if c.name in wanted))
         for path in self.exchange_files:
             first_row = 0
-            with pq.ParquetFile(path) as file:
+            with _naming(path), pq.ParquetFile(path) as file:
                 present = [c for c in wanted if c in file.schema_arrow.names]
                 for batch in file.iter_batches(BATCH_ROWS, columns=present):
                     table = pa.Table.from_batches([batch])
@@ -86,12 +90,14 @@ class Log:
             pc.and_(_filled(batch.column("exchange_id")), _filled(batch.column("account_id"))),
             pc.is_valid(started),
         )
+        early = pc.fill_null(pc.less(started, pa.scalar(EARLIEST, TIMESTAMP)), False)
         latest = pa.scalar(datetime.now(UTC) + CLOCK_TOLERANCE, TIMESTAMP)
         future = pc.fill_null(pc.greater(started, latest), False)
         self._count("id, account or time is missing", pc.invert(complete))
         self._count("starts in the future", future)
+        self._count(f"starts before {EARLIEST.year} (is its time in other units?)", early)
         known = pc.fill_null(pc.less(started, pa.scalar(self.as_of, TIMESTAMP)), False)
-        return pc.and_(pc.and_(complete, pc.invert(future)), known)
+        return pc.and_(pc.and_(complete, pc.invert(pc.or_(early, future))), known)
 
     def hide_repeated_ids(self) -> None:
         """Make the view `exchanges` show each id once, the earliest.
@@ -104,6 +110,25 @@ class Log:
         number = pc.sum(rows).as_py() or 0
         if number:
             self.left_out[reason] = self.left_out.get(reason, 0) + number
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which file broke off in the middle, and what to do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(
+            "the file has gone while it was needed.",
+            where=str(path),
+            remedy="Put it back, or run again with what is there.",
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"the file is damaged ({_short(error)}).",
+            where=str(path),
+            remedy="Write it again, or leave it out.",
+        ) from error
 
 
 def open_log(
@@ -196,9 +221,27 @@ def _readable(paths: list[Path], schema: TableSchema, problems: list[Problem]) -
             )
             problems.append(Problem(str(path), what, "Write the file again; it was left out."))
             continue
-        conform(arrow.empty_table(), schema, where=str(path))  # required columns, castable types
+        try:
+            _check_columns(arrow, schema, path)
+        except InputError as error:
+            if len(paths) == 1:
+                raise
+            problems.append(Problem(str(path), error.what, f"{error.remedy} It was left out."))
+            continue
         good.append(path)
     return tuple(good)
+
+
+def _check_columns(arrow: pa.Schema, schema: TableSchema, path: Path) -> None:
+    """Required columns, castable types, and no name twice."""
+    twice = sorted({name for name in arrow.names if arrow.names.count(name) > 1})
+    if twice:
+        raise InputError(
+            f"the column {twice[0]} is there twice.",
+            where=str(path),
+            remedy="Write each column once.",
+        )
+    conform(arrow.empty_table(), schema, where=str(path))
 
 
 def _empty_columns(schema: TableSchema, paths: tuple[Path, ...]) -> tuple[str, ...]:

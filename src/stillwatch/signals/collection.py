@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
 PURITY = 2.0
+# Public prompts that ask for nothing of the kind hit two cues in 2 to 8 % (docs/signals/purpose.md).
+ACCIDENT = 0.05
 ANSWER_HITS = 2
 _TARGETS = len(PURPOSES) - 1
 _OWN = PURPOSES.index(OWN_DOCUMENTS)
@@ -80,17 +82,19 @@ def sought_targets(hits: npt.NDArray[np.uint8]) -> IntArray:
 
 
 def harvest_score(figures: FloatArray) -> float:
-    """How much an owner's work looks like a harvest: log of (1 + items × unused × purpose) × purpose².
+    """How much an owner's work looks like a harvest: log of (1 + items × unused × purity) × purity².
 
-    The first factor counts the answers that nobody used and that were asked for to train on: where
-    nobody asks for any, volume is no harvest. Purity counts twice more: a giant that asks now and
-    then for what trains a model must not outweigh a small owner that asks for nothing else. The
+    Purity is the part of the prompts that ask for what trains a model, beyond the part in which
+    cues meet by accident. The first factor counts the answers that nobody used and that were asked
+    for to train on: where nobody asks for any, volume is no harvest. Purity counts twice more: a
+    giant that asks now and then must not outweigh a small owner that asks for nothing else. The
     exponent only orders owners; whatever it is, the comparison with the owners of the log is valid.
     A figure that the log cannot tell counts as one half, for every owner alike.
     """
     unused, purpose = (0.5 if np.isnan(f) else f for f in (figures[0], figures[5]))
-    harvested = np.expm1(figures[6]) * unused * purpose
-    return float(np.log1p(harvested) + PURITY * np.log(purpose + 0.01))
+    purity = max(purpose - ACCIDENT, 0.0) / (1.0 - ACCIDENT)
+    harvested = np.expm1(figures[6]) * unused * purity
+    return float(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
 
 
 def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:

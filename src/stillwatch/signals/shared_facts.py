@@ -50,6 +50,7 @@ class Facts:
         accounts: Position of the account in the traffic's `account_names`.
         value: Dense number of the value.
         exchanges: Exchanges of the account that show it (1 for facts of sign-up).
+        observable: The log tells who pays, from what device or from where, at all.
     """
 
     kinds: tuple[str, ...]
@@ -57,6 +58,20 @@ class Facts:
     accounts: IntArray
     value: IntArray
     exchanges: IntArray
+    observable: bool = True
+
+    def tied_share(self, accounts: IntArray, active: int) -> float:
+        """The part of the accounts that share any rare value with another of them.
+
+        1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
+        in nobody's favour.
+        """
+        if not self.observable:
+            return 1.0
+        here = self.rare(active) & np.isin(self.accounts, accounts)
+        values, holders = np.unique(self.value[here], return_counts=True)
+        tied = here & np.isin(self.value, values[holders > 1])
+        return len(np.unique(self.accounts[tied])) / max(len(accounts), 1)
 
     @property
     def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:
@@ -101,6 +116,7 @@ class Sightings:
     value: IntArray
     exchanges: IntArray
     first_seen: IntArray
+    observable: bool = True
 
     def until(self, midnight: int, accounts: IntArray) -> Sightings:
         """What these accounts had shown before a midnight (UTC, microseconds since 1970).
@@ -116,6 +132,7 @@ class Sightings:
             self.value[known],
             self.exchanges[known],
             self.first_seen[known],
+            self.observable,
         )
 
     def facts(self) -> Facts:
@@ -134,6 +151,7 @@ class Sightings:
             pairs[shared] & 0xFFFFFFFF,
             numbered.astype(np.int64),
             exchanges[shared],
+            self.observable,
         )
 
 
@@ -152,6 +170,15 @@ def read_sightings(log: Log, account_names: npt.NDArray[np.str_]) -> Sightings:
         result["value"].to_numpy()[active].astype(np.int64),
         result["exchanges"].to_numpy()[active].astype(np.int64),
         result["first_seen"].to_numpy()[active].astype(np.int64),
+        observable=any(
+            column not in log.absent[table]
+            for table, column in (
+                ("accounts", "payment_token"),
+                ("accounts", "device_token"),
+                ("accounts", "signup_net_token"),
+                ("exchanges", "client_net_token"),
+            )
+        ),
     )
 
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from stillwatch.lake.log import Log
 from stillwatch.lake.sketch import sketch_exchanges
-from stillwatch.records import StillwatchError
+from stillwatch.records import InputError, StillwatchError
 
 __all__ = ["Ragged", "Traffic", "microseconds", "read_traffic"]
 
@@ -132,6 +132,9 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
 
     Args:
         progress: Called with the number of exchanges read so far.
+
+    Raises:
+        InputError: No exchange can be used.
     """
     parts: list[dict[str, pa.Array]] = []
     files = list(log.exchange_files)
@@ -151,10 +154,23 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         parts.append({name: column.filter(usable) for name, column in part.items()})
         rows += batch.num_rows
         progress(rows)
+    if not any(len(part["exchange_id"]) for part in parts):
+        raise _nothing_usable(log, rows)
     traffic = _assemble(parts, files, log)
     # The texts are gone; what the allocator keeps of them would count until the end of the scan.
     pa.default_memory_pool().release_unused()
     return traffic
+
+
+def _nothing_usable(log: Log, rows: int) -> InputError:
+    """A scan of nothing must not read as "nothing found"."""
+    reasons = "; ".join(f"{number:,}: {reason}" for reason, number in log.left_out.items())
+    why = f" ({reasons})" if reasons else f", for none starts before {log.as_of:%Y-%m-%d %H:%M}"
+    return InputError(
+        f"none of the {rows:,} exchanges can be used{why}." if rows else "there is no exchange.",
+        where=", ".join(str(path) for path in log.exchange_files[:3]),
+        remedy="Check started_at, account_id and exchange_id, and --until if it was given.",
+    )
 
 
 def _sketched(log: Log) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, Path, int]]:

@@ -6,3 +6,4 @@ from raw_exchanges
 where exchange_id is not null
   and account_id is not null
   and started_at < timestamptz $as_of
+  and started_at >= timestamptz '2015-01-01 00:00:00+00'
