@@ -106,7 +106,7 @@ def test_the_stored_sketches_are_those_the_scan_would_make(both, tmp_path: Path)
     exported = tmp_path / "exported"
     stillwatch(
         "scan", "--exchanges", exported / "exchanges", "--accounts", exported / "accounts.parquet",
-        "--out", tmp_path / "out",
+        "--out", tmp_path / "out", "--no-timeline",
     )  # fmt: skip
     found = read_findings(tmp_path / "out")
 

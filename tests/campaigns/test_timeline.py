@@ -42,7 +42,7 @@ def assert_the_same(one: Weighed, other: Weighed) -> None:
     assert np.array_equal(one.owners.scores, other.owners.scores)
 
 
-@pytest.mark.parametrize("midnight", MIDNIGHTS)
+@pytest.mark.parametrize("midnight", MIDNIGHTS[1::2])
 def test_what_is_weighed_at_a_midnight_is_what_a_scan_until_then_weighs(
     tmp_path: Path, midnight: datetime
 ) -> None:
