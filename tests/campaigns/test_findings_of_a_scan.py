@@ -248,3 +248,22 @@ def test_a_queue_that_collects_nothing_is_not_reported(tmp_path: Path) -> None:
     assert findings.campaigns.num_rows == 0
     (row,) = [r for r in findings.tested.to_pylist() if set(r["account_ids"]) == set(desk)]
     assert row["why_not_reported"].startswith("Not shown to collect")
+
+
+def test_wording_alone_accuses_nobody(tmp_path: Path) -> None:
+    """Strangers share wording: without a card, device, network or key in common none is reported."""
+    book, workers = planted(28, payment_token=None)
+    findings = book.scan(tmp_path)
+
+    assert findings.campaigns.num_rows == 0
+    (row,) = [r for r in findings.tested.to_pylist() if set(r["account_ids"]) == set(workers)]
+    assert row["why_not_reported"].startswith("Wording alone ties it")
+
+
+def test_a_fact_that_many_hold_ties_nobody(tmp_path: Path) -> None:
+    """A virtual card issuer that half of the log uses is no tie either."""
+    book, _ = planted(28, payment_token="virtual")
+    for row in book.accounts[::2]:
+        row["payment_token"] = "virtual"
+
+    assert book.scan(tmp_path).campaigns.num_rows == 0

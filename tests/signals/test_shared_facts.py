@@ -243,3 +243,17 @@ def test_a_value_is_known_from_its_own_day_on(tmp_path: Path) -> None:
         2,
         3,
     ]
+
+
+def test_the_tied_part_is_of_those_who_share_a_rare_value_among_themselves(tmp_path: Path) -> None:
+    """Not with others, not a common value: two of four."""
+    book = LogBook(1)
+    cards = ["rare", "rare", "outside", None, "outside", *["common"] * 20]
+    for number, card in enumerate(cards):
+        common = "campus" if number < 20 else None
+        book.account(f"a{number:02}", payment_token=card, signup_net_token=common)
+        book.exchange(f"a{number:02}", "hi", book.moment(0))
+    facts = book.evidence(tmp_path).facts
+
+    assert facts.tied_share(np.arange(4), len(cards)) == 0.5
+    assert facts.tied_share(np.arange(5, 15), len(cards)) == 0.0
