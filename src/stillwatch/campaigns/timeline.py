@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ __all__ = ["FirstFlags", "replay_midnights"]
 
 IntArray = npt.NDArray[np.int64]
 DAY = 86_400_000_000
-WORKERS = 2  # midnights weighed side by side: the arithmetic lets go of the interpreter
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +54,12 @@ def replay_midnights(
         return FirstFlags(flagged, scan)
     wanted = {int(a) for a in accounts}
     midnights = np.arange(started[0] // DAY + 1, started[-1] // DAY + 1) * DAY
-    done = 0
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for start in range(0, len(midnights), WORKERS):
-            if wanted <= flagged.keys():
-                break
-            together = midnights[start : start + WORKERS].tolist()
-            # In order of time, whichever is weighed first.
-            for midnight, accounts_then in zip(
-                together,
-                pool.map(lambda m: _reported_until(evidence, m, rate), together),
-                strict=True,
-            ):
-                for account in accounts_then:
-                    flagged.setdefault(int(account), midnight)
-                done += 1
-                progress(done, len(midnights))
+    for number, midnight in enumerate(midnights.tolist()):
+        if wanted <= flagged.keys():
+            break
+        for account in _reported_until(evidence, midnight, rate):
+            flagged.setdefault(int(account), midnight)
+        progress(number + 1, len(midnights))
     return FirstFlags(flagged, scan)
 
 

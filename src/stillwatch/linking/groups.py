@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from threading import Lock
 
 import igraph
 import numpy as np
@@ -23,8 +22,6 @@ from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
 
 __all__ = ["Group", "LinkingParameters", "group_accounts"]
-
-_ONE_AT_A_TIME = Lock()  # igraph has one generator for the whole process
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -148,14 +145,13 @@ def _communities(
     graph = igraph.Graph(
         n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1)
     )
-    with _ONE_AT_A_TIME:
-        igraph.set_random_number_generator(random.Random(parameters.seed))
-        found = graph.community_leiden(
-            objective_function="modularity",
-            weights=weights.tolist(),
-            resolution=max(1.0, active / parameters.cohesive),
-            n_iterations=4,
-        )
+    igraph.set_random_number_generator(random.Random(parameters.seed))
+    found = graph.community_leiden(
+        objective_function="modularity",
+        weights=weights.tolist(),
+        resolution=max(1.0, active / parameters.cohesive),
+        n_iterations=4,
+    )
     return np.asarray(found.membership, np.int64)
 
 
