@@ -53,6 +53,7 @@ def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: N
     traffic = read_traffic(log, progress=progress)
     sightings = read_sightings(log, traffic.account_names)
     records = read_account_records(log, traffic.account_names)
+    log.give_back_memory()
     return _evidence(traffic, sightings, records)
 
 
