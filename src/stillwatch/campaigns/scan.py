@@ -12,7 +12,7 @@ import numpy as np
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
-from stillwatch.campaigns.weighing import FIRST_STAGE, decide, weigh
+from stillwatch.campaigns.weighing import FIRST_STAGE, TIED, decide, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import Findings
 from stillwatch.signals.traffic import microseconds
@@ -79,6 +79,15 @@ def scan(
         missing.append(
             f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone cannot "
             f"reach a false discovery rate of {settings.rate:g}; give a longer log or a higher --fdr"
+        )
+    mute = sum(
+        g.acts.largest < decision.bound and g.tied >= TIED and not g.togetherness.openly
+        for g in weighed.groups
+    )
+    if mute:
+        missing.append(
+            f"few accounts to compare with: {mute} group{'s' if mute != 1 else ''} could not be "
+            "shown to act as one whatever they did, for too few other accounts say as much"
         )
     return build_findings(
         evidence,
