@@ -253,7 +253,7 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
         "subjects of its own.",
         "Clause 2 takes the provider's record of organisations as it stands.",
         f"Clause 3 assumes that an honest group's work is exchangeable with that of the {owners} "
-        "owners of this log (unlinked accounts and declared organisations). Hostile accounts "
+        "owners of this log (its accounts, and declared organisations). Hostile accounts "
         "among them can hide a campaign, not make one.",
         "Country and language are never evidence.",
     ]

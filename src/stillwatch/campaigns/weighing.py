@@ -87,7 +87,7 @@ class Decision:
 
     Attributes:
         reported: One flag a group.
-        e_collects: Clause 3 of each group; 0 for those that did not reach it or its threshold.
+        e_collects: Clause 3 of each group; 0 for those that did not reach it, small below its threshold.
         reached: Groups that passed clauses 1 and 2.
         reference: Scores of the owners that clause 3 was compared with, sorted.
         bound: Log of the e-value that clauses 1 and 2 must each reach.

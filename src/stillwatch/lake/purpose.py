@@ -6,7 +6,6 @@ came from. Its error on worlds is in `docs/signals/purpose.md`.
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from functools import lru_cache
 from importlib.resources import files
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from stillwatch.lake.sketch_kernel import cue_bucket, tokenise
 from stillwatch.records import Target
 
-__all__ = ["OWN_DOCUMENTS", "PURPOSES", "cue_masks", "cues_fingerprint"]
+__all__ = ["OWN_DOCUMENTS", "PURPOSES", "cue_masks"]
 
 OWN_DOCUMENTS = "own_documents"
 PURPOSES: tuple[str, ...] = (*(target.value for target in Target), OWN_DOCUMENTS)
@@ -40,18 +39,11 @@ def cue_masks(side: str) -> npt.NDArray[np.uint16]:
     for bit, purpose in enumerate(PURPOSES):
         for cue in cues.get(purpose, []):
             raw = np.frombuffer(cue.encode(), np.uint8)
-            count = tokenise(raw, 0, len(raw), tokens)
-            if count not in (1, 2):
-                # Longer cues are kept by their first two tokens.
-                count = min(count, 2)
+            # Longer cues are kept by their first two tokens.
+            count = min(tokenise(raw, 0, len(raw), tokens), 2)
             if count:
                 masks[cue_bucket(tokens, count - 1, count, _BUCKETS)] |= np.uint16(1 << bit)
     return masks
-
-
-def cues_fingerprint() -> str:
-    """Changes whenever the lists change, so that stored sketches are not mixed."""
-    return hashlib.sha256(_text().encode()).hexdigest()[:16]
 
 
 def _text() -> str:

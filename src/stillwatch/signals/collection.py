@@ -1,6 +1,6 @@
 """Worth training on: does the work look like a harvest, or like an owner's own use?
 
-Every owner (an unlinked account, a declared organisation, a group under test) is described by the
+Every owner (an account, a declared organisation, a group under test) is described by the
 same figures over a sample of its own work, and gets one score from them. No figure is a threshold:
 scores are only ever compared with those of the owners of this log.
 Card: `docs/signals/collection.md`.
@@ -22,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
 PURITY = 2.0
-# Public prompts that ask for nothing of the kind hit two cues in 2 to 8 % (docs/signals/purpose.md).
+# Chats, quizzes, benchmark items and tool requests of public data sets hit two cues in 2 to 8 %.
 ACCIDENT = 0.05
 ANSWER_HITS = 2
 _TARGETS = len(PURPOSES) - 1

@@ -30,14 +30,12 @@ class DivisionParameters:
 
     Attributes:
         prompts: Prompts of each account, evenly spaced over its own work.
-        accounts: Accounts of a pool.
         common: Words in more than this part of the pool's prompts belong to the template.
         shared_by: An item that more accounts than this asked is a common assignment or a public
             list, and says nothing on how one's own work was dealt out.
     """
 
     prompts: int = 48
-    accounts: int = 48
     common: float = 0.25
     shared_by: int = 3
 
