@@ -53,7 +53,7 @@ def test_what_is_weighed_at_a_midnight_is_what_a_scan_until_then_weighs(
 
     assert_the_same(
         weigh_until(whole, microseconds(midnight)),
-        weigh(then.traffic, then.facts, then.declarations),
+        weigh(then),
     )
 
 

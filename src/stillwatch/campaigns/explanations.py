@@ -29,6 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+EXAMPLES = 3  # exchanges that show a reason
 LOW = 1.0  # of the division score: as a list dealt out at random gives in five cases of six
 
 FACT_WORDS: dict[str, str] = {
@@ -144,7 +145,7 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         )
     if group.togetherness.log_e < decision.bound:
         return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
-    if group.tied < TIED:
+    if group.held_back(decision.bound):
         return (
             f"Wording alone ties it: {group.tied:.0%} of the accounts share a card, device, network, "
             f"client or history with another, {TIED:.0%} needed. Strangers share wording."
@@ -196,6 +197,29 @@ def member_reasons(
             )
         )
     reasons += _scores(group, account, evidence)
+    reasons += _told(weighed, group, account)
+    return reasons
+
+
+def _told(weighed: Weighed, group: WeighedGroup, account: int) -> list[Reason]:
+    """What the other signals say of this member."""
+    number = next(i for i, g in enumerate(weighed.groups) if g is group)
+    traffic = weighed.traffic
+    reasons = []
+    for tell in weighed.tells:
+        if account not in tell.members[number]:
+            continue
+        rows = tell.rows[number]
+        own = rows[traffic.accounts[rows] == account][:EXAMPLES]
+        reasons.append(
+            Reason(
+                signal=tell.signal,
+                text=tell.text,
+                observed=tell.observed[number],
+                baseline=tell.usual[number],
+                evidence=[str(traffic.exchange_ids[int(r)].as_py()) for r in own],
+            )
+        )
     return reasons
 
 

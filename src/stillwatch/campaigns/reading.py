@@ -14,6 +14,7 @@ from stillwatch.campaigns.declared import (
     read_account_records,
 )
 from stillwatch.lake.log import Log
+from stillwatch.signals.account_attributes import AccountAttributes, read_account_attributes
 from stillwatch.signals.shared_facts import Facts, Sightings, read_sightings
 from stillwatch.signals.traffic import Traffic, read_traffic
 
@@ -32,6 +33,7 @@ class Evidence:
     declarations: Declarations
     sightings: Sightings
     records: AccountRecords
+    attributes: AccountAttributes
 
     def until(self, midnight: int) -> Evidence:
         """What was known before a midnight (UTC, microseconds since 1970).
@@ -45,6 +47,7 @@ class Evidence:
             traffic,
             self.sightings.until(midnight, accounts),
             self.records.until(midnight, accounts),
+            self.attributes.until(midnight, accounts),
         )
 
 
@@ -53,9 +56,13 @@ def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: N
     traffic = read_traffic(log, progress=progress)
     sightings = read_sightings(log, traffic.account_names)
     records = read_account_records(log, traffic.account_names)
+    attributes = read_account_attributes(log, traffic.account_names)
     log.give_back_memory()
-    return _evidence(traffic, sightings, records)
+    return _evidence(traffic, sightings, records, attributes)
 
 
-def _evidence(traffic: Traffic, sightings: Sightings, records: AccountRecords) -> Evidence:
-    return Evidence(traffic, sightings.facts(), declarations_of(records), sightings, records)
+def _evidence(
+    traffic: Traffic, sightings: Sightings, records: AccountRecords, attributes: AccountAttributes
+) -> Evidence:
+    facts, declarations = sightings.facts(), declarations_of(records)
+    return Evidence(traffic, facts, declarations, sightings, records, attributes)

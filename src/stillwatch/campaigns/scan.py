@@ -12,7 +12,7 @@ import numpy as np
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
-from stillwatch.campaigns.weighing import FIRST_STAGE, TIED, decide, weigh
+from stillwatch.campaigns.weighing import FIRST_STAGE, decide, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import Findings
 from stillwatch.signals.traffic import microseconds
@@ -41,10 +41,17 @@ _ACCOUNT_EVIDENCE: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
-    """What a scan is asked for."""
+    """What a scan is asked for.
+
+    Attributes:
+        rate: The false discovery rate.
+        with_timeline: Replay every midnight, to say when each account could first be flagged.
+        without: Names of signals that are not asked, to see what they add.
+    """
 
     rate: float = 0.01
     with_timeline: bool = True
+    without: frozenset[str] = frozenset()
 
 
 def scan(
@@ -62,7 +69,7 @@ def scan(
     """
     evidence = read_evidence(log, progress=lambda rows: progress("read", rows, 0))
     progress("weigh", 0, 0)
-    weighed = weigh(evidence.traffic, evidence.facts, evidence.declarations)
+    weighed = weigh(evidence, settings.without)
     decision = decide(weighed, settings.rate)
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
@@ -71,6 +78,7 @@ def scan(
         reported_accounts(weighed, settings.rate) if settings.with_timeline else np.zeros(0, int),
         settings.rate,
         moment,
+        without=settings.without,
         progress=lambda done, of: progress("replay", done, of),
     )
     missing = missing_evidence(log)
@@ -81,7 +89,9 @@ def scan(
             f"reach a false discovery rate of {settings.rate:g}; give a longer log or a higher --fdr"
         )
     mute = sum(
-        g.acts.largest < decision.bound and g.tied >= TIED and not g.togetherness.openly
+        g.acts.largest < decision.bound
+        and not g.held_back(decision.bound)
+        and not g.togetherness.openly
         for g in weighed.groups
     )
     if mute:

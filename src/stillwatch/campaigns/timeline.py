@@ -37,6 +37,7 @@ def replay_midnights(
     rate: float,
     scan: int,
     *,
+    without: frozenset[str] = frozenset(),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> FirstFlags:
     """Repeat the whole scan with what was known at each midnight, and note who was reported.
@@ -47,6 +48,7 @@ def replay_midnights(
     Args:
         accounts: Accounts to look for.
         scan: The moment of the scan itself.
+        without: Names of signals that are not asked.
     """
     started = evidence.traffic.started
     flagged: dict[int, int] = {}
@@ -57,23 +59,26 @@ def replay_midnights(
     for number, midnight in enumerate(midnights.tolist()):
         if wanted <= flagged.keys():
             break
-        for account in _reported_until(evidence, midnight, rate):
+        for account in _reported_until(evidence, midnight, rate, without):
             flagged.setdefault(int(account), midnight)
         progress(number + 1, len(midnights))
     return FirstFlags(flagged, scan)
 
 
-def _reported_until(evidence: Evidence, midnight: int, rate: float) -> IntArray:
+def _reported_until(
+    evidence: Evidence, midnight: int, rate: float, without: frozenset[str]
+) -> IntArray:
     """Who would have been reported at a midnight, in today's numbering of accounts."""
-    weighed = weigh_until(evidence, midnight)
+    weighed = weigh_until(evidence, midnight, without)
     names = weighed.traffic.account_names[reported_accounts(weighed, rate)]
     return np.searchsorted(evidence.traffic.account_names, names)
 
 
-def weigh_until(evidence: Evidence, midnight: int) -> Weighed:
+def weigh_until(
+    evidence: Evidence, midnight: int, without: frozenset[str] = frozenset()
+) -> Weighed:
     """Weigh what was known before a midnight; its accounts are numbered as they were then."""
-    known = evidence.until(midnight)
-    return weigh(known.traffic, known.facts, known.declarations)
+    return weigh(evidence.until(midnight), without)
 
 
 def reported_accounts(weighed: Weighed, rate: float) -> IntArray:

@@ -19,12 +19,14 @@ from stillwatch.campaigns.clauses import (
     own_work,
     score_accounts,
 )
-from stillwatch.campaigns.declared import Declarations, Togetherness, take_out_declared
+from stillwatch.campaigns.declared import Togetherness, take_out_declared
 from stillwatch.campaigns.evalues import e_bh, select_by_reference
+from stillwatch.campaigns.reading import Evidence
+from stillwatch.campaigns.tells import measure_tells, tying_evidence
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.signals.collection import FIGURES, describe_owner, harvest_score
 from stillwatch.signals.owners import Wording, read_wording, rows_by_account
-from stillwatch.signals.shared_facts import Facts
+from stillwatch.signals.tell import Scene, Suspects, Tell
 from stillwatch.signals.templates import Fragments, mine_fragments
 from stillwatch.signals.traffic import Traffic
 
@@ -45,6 +47,7 @@ class WeighedGroup:
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest; compared with the owners' scores.
         tied: Part of the members that share a rare fact with another member, wording apart.
+        log_e_tied: Log of the e-value of the signals that tie accounts otherwise (`tells.TYING`).
     """
 
     group: Group
@@ -53,6 +56,11 @@ class WeighedGroup:
     figures: FloatArray
     score: float
     tied: float
+    log_e_tied: float
+
+    def held_back(self, bound: float) -> bool:
+        """Nothing but wording ties the accounts: neither rare facts nor a tying signal."""
+        return self.tied < TIED and self.log_e_tied < bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class Weighed:
     fragments: Fragments
     groups: list[WeighedGroup]
     owners: Owners
+    tells: list[Tell]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +113,24 @@ class Decision:
         return len(self.reference) - int(np.searchsorted(self.reference, score, side="left"))
 
 
-def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed:
-    """Link, then weigh: nothing here depends on the rate."""
+def weigh(evidence: Evidence, without: frozenset[str] = frozenset()) -> Weighed:
+    """Link, then weigh: nothing here depends on the rate.
+
+    Args:
+        without: Names of signals that are not asked.
+    """
+    traffic, facts, declarations = evidence.traffic, evidence.facts, evidence.declarations
     fragments = mine_fragments(traffic)
     groups = take_out_declared(
         group_accounts(traffic, fragments, facts), declarations, facts, traffic
     )
     wording = read_wording(traffic)
     acts = all_act_as_one(score_accounts(traffic, wording, groups), len(groups))
+    together = [
+        declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]])) for g in groups
+    ]
+    tells = measure_tells(_scene(evidence, wording, groups, together), without)
+    tying = tying_evidence(tells, len(groups))
     weighed = []
     for number, group in enumerate(groups):
         figures = describe_owner(traffic, wording, group.rows)
@@ -119,16 +138,35 @@ def weigh(traffic: Traffic, facts: Facts, declarations: Declarations) -> Weighed
             WeighedGroup(
                 group=group,
                 acts=acts[number],
-                togetherness=declarations.togetherness(
-                    group.accounts, int(traffic.started[group.rows[0]])
-                ),
+                togetherness=together[number],
                 figures=figures,
                 score=harvest_score(figures),
                 tied=facts.tied_share(group.accounts, len(traffic.account_names)),
+                log_e_tied=float(tying[number]),
             )
         )
     owners = _describe_owners(traffic, wording, [g for g in weighed if g.togetherness.openly])
-    return Weighed(traffic, wording, fragments, weighed, owners)
+    return Weighed(traffic, wording, fragments, weighed, owners, tells)
+
+
+def _scene(
+    evidence: Evidence, wording: Wording, groups: list[Group], together: list[Togetherness]
+) -> Scene:
+    reference = np.ones(len(evidence.traffic.account_names), np.bool_)
+    for group in groups:
+        reference[group.accounts] = False
+    suspects = [
+        Suspects(g.accounts, g.rows, t.openly) for g, t in zip(groups, together, strict=True)
+    ]
+    return Scene(
+        evidence.traffic,
+        wording,
+        evidence.attributes,
+        evidence.facts,
+        evidence.sightings,
+        suspects,
+        reference,
+    )
 
 
 def _describe_owners(traffic: Traffic, wording: Wording, openly: list[WeighedGroup]) -> Owners:
@@ -155,7 +193,7 @@ def decide(weighed: Weighed, rate: float) -> Decision:
             g.acts.log_e >= bound
             and g.togetherness.log_e >= bound
             and not g.togetherness.openly
-            and g.tied >= TIED
+            and not g.held_back(bound)
             for g in groups
         ],
         np.bool_,

@@ -18,6 +18,12 @@ import pyarrow.compute as pc
 from stillwatch.lake.log import Log
 from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.records import InputError, StillwatchError
+from stillwatch.signals.request_columns import (
+    REQUEST_COLUMNS,
+    Requests,
+    hash_strings,
+    request_part,
+)
 
 __all__ = ["Ragged", "Traffic", "microseconds", "read_traffic"]
 
@@ -28,7 +34,7 @@ _COLUMNS = (
     "input_text",
     "output_text",
     "output_tokens",
-    "status",
+    *(name for name in REQUEST_COLUMNS if name != "started_at"),
 )
 
 _SKETCHING_THREADS = 2  # beyond two, reading the log is what takes the time
@@ -64,6 +70,7 @@ class Traffic:
         turns: `turn_index`, or -1 where it is unknown.
         echoed: Share of the answer's first 256 words that the input held; -1 without an answer.
         refused: The exchange was refused, blocked or rate limited.
+        requests: How each was sent and how it ended.
         locators: (file, row) of each exchange in the log, to read its text again.
     """
 
@@ -84,6 +91,7 @@ class Traffic:
     output_words: npt.NDArray[np.int32]
     echoed: npt.NDArray[np.float32]
     cue_hits: npt.NDArray[np.uint8]
+    requests: Requests
     locators: IntArray
     files: tuple[Path, ...]
 
@@ -115,6 +123,7 @@ class Traffic:
             output_words=self.output_words[:rows],
             echoed=self.echoed[:rows],
             cue_hits=self.cue_hits[:rows],
+            requests=self.requests.prefix(rows),
             locators=self.locators[:rows],
             files=self.files,
         )
@@ -210,7 +219,7 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
         "exchange_id": batch.column("exchange_id"),
         "account_id": batch.column("account_id").dictionary_encode(),
         "started": batch.column("started_at").cast(pa.int64()),
-        "conversation": _hash_strings(conversation),
+        "conversation": hash_strings(conversation),
         "turn": pc.fill_null(batch.column("turn_index"), -1).cast(pa.int32(), safe=False),
         "output_tokens": pc.fill_null(batch.column("output_tokens"), 0).cast(
             pa.int32(), safe=False
@@ -228,24 +237,17 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
             pa.binary(max(width, 1)), batch.num_rows, [None, pa.py_buffer(packed.tobytes())]
         ),
         "locator": locators,
+        **{f"request_{name}": column for name, column in request_part(batch).items()},
     }
-
-
-def _hash_strings(values: pa.Array) -> pa.Array:
-    """A stable 63-bit hash of each string; null stays null."""
-    from stillwatch.lake.sketch_kernel import hash_strings
-
-    large = values.fill_null("").cast(pa.large_string())
-    _, offsets, data = large.buffers()
-    starts = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
-    raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-    hashed = hash_strings(raw, starts)
-    return pa.array(hashed, mask=values.is_null().to_numpy(zero_copy_only=False))
 
 
 def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> Traffic:
     columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
     parts.clear()
+    requests = {
+        name.removeprefix("request_"): columns.pop(name)
+        for name in [n for n in columns if n.startswith("request_")]
+    }
     account = columns.pop("account_id").unify_dictionaries().combine_chunks()
     if isinstance(account, pa.ChunkedArray):
         account = (
@@ -261,7 +263,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     ids = columns.pop("exchange_id").cast(pa.large_string()).combine_chunks()
     if isinstance(ids, pa.ChunkedArray):
         ids = pa.concat_arrays(ids.chunks)
-    id_hashes = _hash_strings(ids).to_numpy(zero_copy_only=False)
+    id_hashes = hash_strings(ids).to_numpy(zero_copy_only=False)
     order = np.lexsort((id_hashes, started))
     order = _without_repeated_ids(order, id_hashes, log)
     names, accounts = _in_use(names, codes[order])
@@ -294,6 +296,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
         output_words=output_words,
         echoed=np.where(output_words > 0, echoed, -1).astype(np.float32),
         cue_hits=packed[order],
+        requests=Requests.assemble(requests, order),
         locators=_numbers(columns.pop("locator"))[order],
         files=tuple(files),
     )

@@ -1,0 +1,43 @@
+"""Which signals are asked, and what each may do for a finding.
+
+Clause 1 rests on the division of the work, and needs besides something that ties the accounts
+together other than wording. A rare fact on half of them does (`weighing.TIED`); so does a signal of
+`TYING`, whose null holds for strangers who came to the same wording for honest reasons.
+The other signals are measured, shown as reasons, and convict nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.signals.tell import Scene, Tell
+
+__all__ = ["SIGNALS", "TYING", "measure_tells", "tying_evidence"]
+
+SIGNALS: dict[str, Callable[[Scene], Tell]] = {}
+"""Every signal by its name; a new one is a file, a card and a line here."""
+
+TYING: frozenset[str] = frozenset()
+"""Signals whose null strangers with a wording in common fulfil, shown on look-alikes."""
+
+
+def measure_tells(scene: Scene, without: frozenset[str] = frozenset()) -> list[Tell]:
+    """Ask every signal but those in `without`."""
+    return [measure(scene) for name, measure in SIGNALS.items() if name not in without]
+
+
+def tying_evidence(tells: Sequence[Tell], groups: int) -> npt.NDArray[np.float64]:
+    """Log e-value of each group against "strangers": the mean over `TYING`, a valid merger.
+
+    The weights are fixed, one part for each signal of `TYING` whether it could speak or not (Vovk
+    and Wang 2021, section 3: the arithmetic mean of e-values is one under any dependence).
+    """
+    if not TYING:
+        return np.zeros(groups)
+    logs = [tell.log_e for tell in tells if tell.signal in TYING]
+    logs += [np.zeros(groups)] * (len(TYING) - len(logs))
+    merged = np.logaddexp.reduce(np.stack(logs), axis=0) - np.log(len(TYING))
+    return np.asarray(merged)

@@ -1,0 +1,161 @@
+"""How each exchange was sent and how it ended, as numbers in the order of the traffic.
+
+Strings become 63-bit hashes: equal values are equal numbers, and nothing readable is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.lake.sketch_kernel import hash_strings as hash_buffers
+
+__all__ = ["REQUEST_COLUMNS", "STATUSES", "Requests", "hash_strings", "request_part"]
+
+IntArray = npt.NDArray[np.int64]
+
+STATUSES: tuple[str, ...] = ("ok", "refused", "rate_limited", "blocked", "error")
+"""`Requests.status` holds positions in it; -1 where the log says nothing."""
+
+_HASHED = ("model", "credential_id", "client_net_token", "access_path", "end_user_token")
+REQUEST_COLUMNS: tuple[str, ...] = (
+    *_HASHED,
+    "status",
+    "user_agent",
+    "tls_fingerprint",
+    "temperature",
+    "max_output_tokens",
+    "settings",
+    "tool_names",
+    "prefill",
+    "finished_at",
+    "started_at",
+    "reasoning_tokens",
+)
+"""The columns of the exchange log that are read here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """One entry a column and exchange; hashes are 0 where the log says nothing.
+
+    Attributes:
+        status: Position in `STATUSES`, or -1.
+        model, credential, network, access_path, end_user: Hashes.
+        client: Hash of user agent and TLS fingerprint together.
+        settings: Hash of all that was requested beside the text: temperature, limit on the answer,
+            top_p, n, log-probabilities, reasoning effort, whether a seed is set, tools offered.
+        answer_limit: Requested limit on the answer, tokens; 0 if none.
+        reasoning_tokens: As billed; 0 if unknown.
+        duration: Milliseconds from start to end; -1 if unknown.
+        prefill: The client began the answer.
+    """
+
+    status: npt.NDArray[np.int8]
+    model: IntArray
+    credential: IntArray
+    network: IntArray
+    access_path: IntArray
+    end_user: IntArray
+    client: IntArray
+    settings: IntArray
+    answer_limit: npt.NDArray[np.int32]
+    reasoning_tokens: npt.NDArray[np.int32]
+    duration: npt.NDArray[np.int32]
+    prefill: npt.NDArray[np.bool_]
+
+    def prefix(self, rows: int) -> Requests:
+        """The first `rows` exchanges, as a view."""
+        return Requests(**{f.name: getattr(self, f.name)[:rows] for f in fields(self)})
+
+    @classmethod
+    def assemble(cls, parts: Mapping[str, pa.ChunkedArray], order: IntArray) -> Requests:
+        """From the parts of all batches, in the given order."""
+        return cls(
+            **{name: parts[name].to_numpy()[order] for name in (f.name for f in fields(cls))}
+        )
+
+
+def request_part(batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """The columns of one batch, by the names of `Requests`."""
+    model, credential, network, path, end_user = (
+        pa.array(_hashes(batch.column(name))) for name in _HASHED
+    )
+    status = pc.index_in(batch.column("status"), value_set=pa.array(STATUSES))
+    finished = batch.column("finished_at").cast(pa.int64())
+    lasted = pc.divide(pc.subtract(finished, batch.column("started_at").cast(pa.int64())), 1000)
+    within = pc.and_(pc.greater_equal(lasted, 0), pc.less(lasted, 1 << 31))
+    duration = pc.if_else(pc.fill_null(within, False), lasted, -1)
+    client = _mix(_hashes(batch.column("user_agent")), _hashes(batch.column("tls_fingerprint")))
+    return {
+        "status": pc.fill_null(status, -1).cast(pa.int8()),
+        "model": model,
+        "credential": credential,
+        "network": network,
+        "access_path": path,
+        "end_user": end_user,
+        "client": pa.array(client),
+        "settings": pa.array(_settings(batch)),
+        "answer_limit": _clipped(batch.column("max_output_tokens")),
+        "reasoning_tokens": _clipped(batch.column("reasoning_tokens")),
+        "duration": duration.cast(pa.int32()),
+        "prefill": pc.fill_null(batch.column("prefill"), False),
+    }
+
+
+def hash_strings(values: pa.Array) -> pa.Array:
+    """A stable 63-bit hash of each string; null stays null."""
+    return pa.array(_hashes(values), mask=values.is_null().to_numpy(zero_copy_only=False))
+
+
+def _hashes(values: pa.Array) -> IntArray:
+    """Hash each distinct string once; 0 for null."""
+    encoded = values.dictionary_encode()
+    large = encoded.dictionary.cast(pa.large_string())
+    _, offsets, data = large.buffers()
+    starts = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    raw = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
+    known = np.append(hash_buffers(raw, starts), 0)
+    codes = pc.fill_null(encoded.indices, len(large)).to_numpy(zero_copy_only=False)
+    return np.asarray(known[codes], np.int64)
+
+
+def _settings(batch: pa.RecordBatch) -> IntArray:
+    """All request settings as one fingerprint; 0 where none of them is set."""
+    struct = batch.column("settings")
+    tools = batch.column("tool_names")
+    fingerprint = np.zeros(batch.num_rows, np.int64)
+    for name in ("n", "top_p", "logprobs"):
+        fingerprint = _mix(fingerprint, _bits(pc.struct_field(struct, name)))
+    fingerprint = _mix(fingerprint, _hashes(pc.struct_field(struct, "reasoning_effort")))
+    seeded = pc.is_valid(pc.struct_field(struct, "seed")).cast(pa.int64())
+    fingerprint = _mix(fingerprint, seeded.to_numpy(zero_copy_only=False))
+    for name in ("temperature", "max_output_tokens"):
+        fingerprint = _mix(fingerprint, _bits(batch.column(name)))
+    return _mix(fingerprint, _hashes(pc.binary_join(tools, "\x1f")))
+
+
+def _bits(values: pa.Array) -> IntArray:
+    """A number's bits, null as 0 and everything else as something else."""
+    numbers = pc.fill_null(values.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+    known = values.is_valid().to_numpy(zero_copy_only=False)
+    return np.where(known, numbers.view(np.int64) ^ np.int64(0x5BD1E995), 0)
+
+
+def _mix(one: IntArray, other: IntArray) -> IntArray:
+    """A hash of two, 0 if both are 0."""
+    with np.errstate(over="ignore"):
+        value = one.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + other.view(np.uint64)
+        value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+        value = (value ^ (value >> np.uint64(33))) >> np.uint64(1)
+    return np.where((one == 0) & (other == 0), 0, value.view(np.int64))
+
+
+def _clipped(values: pa.Array) -> pa.Array:
+    filled = pc.fill_null(values, 0)
+    return pc.min_element_wise(pc.max_element_wise(filled, 0), (1 << 31) - 1).cast(pa.int32())

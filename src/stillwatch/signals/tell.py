@@ -1,0 +1,97 @@
+"""What a signal says of the groups under test, whatever the signal looks at.
+
+A signal is one file with its parameters, a `measure` function, and a card in `docs/signals/`.
+Its e-value is against the signal's own null, which the card states. None alone convicts: what a
+signal may do for a finding is decided in `campaigns.tells`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.signals.account_attributes import AccountAttributes
+from stillwatch.signals.owners import Wording
+from stillwatch.signals.shared_facts import Facts, Sightings
+from stillwatch.signals.traffic import Traffic
+
+__all__ = ["Scene", "Suspects", "Tell", "silent"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """One group under test, as a signal sees it.
+
+    Attributes:
+        accounts: Positions in the traffic's `account_names`, ascending.
+        rows: The group's own exchanges, in time order: those on its wording, or all of its accounts.
+        openly: One declared organisation owns them.
+    """
+
+    accounts: IntArray
+    rows: IntArray
+    openly: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """All that a signal may look at: the log as it was known at one moment.
+
+    Attributes:
+        groups: The groups under test.
+        reference: One flag an account: it is in no group under test, and so can stand for others.
+    """
+
+    traffic: Traffic
+    wording: Wording
+    attributes: AccountAttributes
+    facts: Facts
+    sightings: Sightings
+    groups: Sequence[Suspects]
+    reference: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tell:
+    """What one signal says; every sequence has one entry a group.
+
+    Attributes:
+        signal: Its name, which is that of its card.
+        log_e: Log of the e-value against the signal's null; 0 where the log cannot tell.
+        largest: Log of the largest value it could have taken on this log.
+        text: The sentence of a member's reason, the same for all groups.
+        observed: What was seen in the group, with its figure.
+        usual: What is usual in the reference.
+        members: The accounts that show it.
+        rows: Exchanges that show it, a few of each of those accounts.
+    """
+
+    signal: str
+    log_e: FloatArray
+    largest: FloatArray
+    text: str
+    observed: Sequence[str]
+    usual: Sequence[str]
+    members: Sequence[IntArray]
+    rows: Sequence[IntArray]
+
+
+def silent(signal: str, groups: int) -> Tell:
+    """A signal that this log does not let speak."""
+    nobody = np.zeros(0, np.int64)
+    return Tell(
+        signal=signal,
+        log_e=np.zeros(groups),
+        largest=np.zeros(groups),
+        text="",
+        observed=[""] * groups,
+        usual=[""] * groups,
+        members=[nobody] * groups,
+        rows=[nobody] * groups,
+    )
