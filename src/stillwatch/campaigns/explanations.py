@@ -5,14 +5,19 @@ No other module writes prose about a finding.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.campaigns.attribution import UNKNOWN
+from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
 from stillwatch.campaigns.roles import MemberTraffic
 from stillwatch.campaigns.weighing import TIED, Decision, Weighed, WeighedGroup
 from stillwatch.records import Reason
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
+from stillwatch.signals.shared_facts import Facts
 
 __all__ = [
     "assumptions",
@@ -60,7 +65,8 @@ def in_words(e_value: float) -> str:
 
 
 def summary(
-    *, accounts: int, exchanges: int, tokens: int, targets: list[str], days: int, q: float, e: float
+    *, accounts: int, exchanges: int, tokens: int, targets: list[str], days: int, q: float, e: float,
+    actors: list[dict[str, Any]] | None,
 ) -> str:
     """One paragraph of plain words."""
     wanted = " and ".join(t.replace("_", " ") for t in targets[:2]) or "unclear content"
@@ -69,8 +75,17 @@ def summary(
         f"one worker: {exchanges:,} exchanges over {days} day{'s' if days != 1 else ''}, about "
         f"{tokens:,} output tokens, asking mainly for {wanted}. The evidence is {in_words(e)} "
         f"(e-value {e:,.0f}, the least of three clauses); it would still be reported at a false "
-        f"discovery rate of {q:.2g}. Who is behind it is unknown."
+        f"discovery rate of {q:.2g}. {_behind(actors)}"
     )
+
+
+def _behind(actors: list[dict[str, Any]] | None) -> str:
+    """Who may be behind it: never more than a hypothesis."""
+    named = [a for a in actors or [] if a["actor"] != UNKNOWN]
+    if not named:
+        return "Who is behind it is unknown."
+    hypotheses = ", ".join(f"{a['actor']} ({a['coverage']:.0%})" for a in named)
+    return f"Who is behind it is not established; hypotheses: {hypotheses}."
 
 
 def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, dict[str, object]]:
@@ -110,25 +125,12 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
     }
 
 
-def honest_explanation(decision: Decision, group: WeighedGroup) -> str:
+def honest_explanation(weighed: Weighed, decision: Decision, index: int, facts: Facts) -> str:
     """The strongest honest reading of this group, with the figures that speak for or against it."""
-    if group.togetherness.openly:
-        return (
-            f"One declared organisation: {group.togetherness.inside} of "
-            f"{len(group.group.accounts)} accounts belong to it."
-        )
-    above = decision.owners_like(group.score)
-    independent = float(np.nanmean(group.acts.division_scores > 2.0)) if _any(group) else 1.0
-    if group.acts.log_e < np.log(20):
-        return (
-            "Independent users of a wording that became known (a public or viral prompt, an app, a "
-            f"course): {independent:.0%} of those looked at keep to subjects of their own."
-        )
-    return (
-        "One owner's own work spread over several accounts (a vendor, a back-fill, an agency): "
-        f"{above} of {len(decision.reference)} owners of this log look as much like "
-        "collection as this group."
-    )
+    group = weighed.groups[index]
+    seen = circumstances_of(weighed, group, facts)
+    reading, favouring, against = strongest_explanation(seen, group, decision)
+    return f"{reading} For it: {favouring}. Against it: {against}."
 
 
 def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: float) -> str | None:
@@ -285,10 +287,6 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
 
 def _others(count: int) -> str:
     return f"{count} other member{'s' if count != 1 else ''}"
-
-
-def _any(group: WeighedGroup) -> bool:
-    return bool((~np.isnan(group.acts.division_scores)).any())
 
 
 def _figures(figures: FloatArray) -> str:

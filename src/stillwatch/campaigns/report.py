@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.campaigns import explanations
+from stillwatch.campaigns.attribution import Matches, attribute, match_profiles
+from stillwatch.campaigns.counterfactuals import without_each_signal
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.roles import MemberTraffic, role_of
 from stillwatch.campaigns.timeline import FirstFlags
@@ -27,6 +29,7 @@ from stillwatch.records import (
     LINKS,
     MEMBERS,
     TESTED,
+    ActorProfile,
     Campaign,
     CampaignStatus,
     Findings,
@@ -67,20 +70,28 @@ def build_findings(
     rate: float,
     as_of: datetime,
     notes: Mapping[str, Any],
+    profiles: Sequence[ActorProfile] | None = None,
 ) -> Findings:
-    """Assemble the five tables of a scan."""
+    """Assemble the five tables of a scan.
+
+    Args:
+        profiles: Known actors that each campaign is compared with; None leaves `actors` empty.
+    """
     cases = [
         _case(weighed, index, group)
         for index, group in enumerate(weighed.groups)
         if decision.reported[index]
     ]
     members = _member_traffic(log, weighed, cases)
+    matches = (
+        match_profiles(weighed.traffic, log, profiles) if profiles is not None and cases else None
+    )
     rates = smallest_rates(weighed, [case.index for case in cases])
     active = int((np.bincount(weighed.traffic.accounts) > 0).sum())
     campaigns, member_rows, links = [], [], list[Link]()
     for case in cases:
         own = members.get(case.campaign_id, [])
-        campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of))
+        campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of, matches))
         member_rows += _members(case, own, evidence, weighed, flags)
         links += links_within(
             case.weighed.group,
@@ -89,12 +100,13 @@ def build_findings(
             active,
             weighed.traffic.account_names,
         )
+    less = without_each_signal(weighed, evidence.facts, decision, rate)
     clauses = {c.campaign_id: explanations.clause_words(weighed, decision, c.index) for c in cases}
     return Findings(
         campaigns=CAMPAIGNS.table(campaigns),
         members=MEMBERS.table(member_rows),
         exchanges=_attributed(weighed, cases),
-        tested=TESTED.table(_tested(weighed, decision, cases, rate)),
+        tested=TESTED.table(_tested(evidence, weighed, decision, cases, rate)),
         links=LINKS.table(links),
         notes={
             **notes,
@@ -102,6 +114,7 @@ def build_findings(
                 rate, len(decision.reference), len(weighed.groups)
             ),
             "clauses": clauses,
+            "without_signal": {c.campaign_id: less[c.index] for c in cases},
             "disprove": {c.campaign_id: explanations.disproofs(c.weighed) for c in cases},
         },
     )
@@ -198,6 +211,7 @@ def _campaign(
     decision: Decision,
     rate: float,
     as_of: datetime,
+    matches: Matches | None,
 ) -> Campaign:
     traffic, rows = weighed.traffic, case.weighed.group.rows
     first, last = _moment(int(traffic.started[rows[0]])), _moment(int(traffic.started[rows[-1]]))
@@ -208,6 +222,11 @@ def _campaign(
     undeclared = float(np.exp(case.weighed.togetherness.log_e))
     collects = float(decision.e_collects[case.index])
     tokens = sum(m.serving_tokens for m in members)
+    actors = (
+        attribute(matches, case.weighed.group.accounts, first, last)
+        if matches is not None
+        else None
+    )
     e_value = min(acts, undeclared, collects)
     return Campaign(
         campaign_id=case.campaign_id,
@@ -222,7 +241,7 @@ def _campaign(
         fdr_q=rate,
         targets=targets,
         templates=len(case.weighed.group.fragments),
-        actors=None,
+        actors=actors,
         estimated_tokens=tokens,
         status=CampaignStatus.ENDED if last < as_of - ENDED_AFTER else CampaignStatus.ACTIVE,
         summary=explanations.summary(
@@ -233,6 +252,7 @@ def _campaign(
             days=(last.date() - first.date()).days + 1,
             q=rate,
             e=e_value,
+            actors=actors,
         ),
     )
 
@@ -291,6 +311,7 @@ def _facts_of_members(
 
 
 def _tested(
+    evidence: Evidence,
     weighed: Weighed, decision: Decision, cases: list[_Case], rate: float
 ) -> list[TestedGroup]:
     campaign_of = {case.index: case.campaign_id for case in cases}
@@ -305,7 +326,7 @@ def _tested(
             e_acts_as_one_max=float(np.exp(min(group.acts.largest, 690))),
             e_undeclared_max=float(np.exp(group.togetherness.largest)),
             e_collects_max=float(len(decision.reference) + 1),
-            honest_explanation=explanations.honest_explanation(decision, group),
+            honest_explanation=explanations.honest_explanation(weighed, decision, index, evidence.facts),
             why_not_reported=explanations.why_not_reported(weighed, decision, index, rate),
             campaign_id=campaign_of.get(index),
             account_ids=[str(n) for n in names[group.group.accounts]],

@@ -14,7 +14,7 @@ from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
 from stillwatch.campaigns.weighing import FIRST_STAGE, decide, weigh
 from stillwatch.lake.log import Log
-from stillwatch.records import Findings
+from stillwatch.records import ActorProfile, Findings
 from stillwatch.signals.traffic import microseconds
 
 __all__ = ["Progress", "ScanSettings", "missing_evidence", "scan"]
@@ -47,11 +47,13 @@ class ScanSettings:
         rate: The false discovery rate.
         with_timeline: Replay every midnight, to say when each account could first be flagged.
         without: Names of signals that are not asked, to see what they add.
+        profiles: Known actors to compare campaigns with; None asks for no comparison.
     """
 
     rate: float = 0.01
     with_timeline: bool = True
     without: frozenset[str] = frozenset()
+    profiles: tuple[ActorProfile, ...] | None = None
 
 
 def scan(
@@ -108,6 +110,7 @@ def scan(
         rate=settings.rate,
         as_of=datetime.fromtimestamp(moment / 1e6, tz=log.as_of.tzinfo),
         notes={**notes, "missing_evidence": missing, "left_out": dict(log.left_out)},
+        profiles=settings.profiles,
     )
 
 

@@ -16,7 +16,7 @@ import click
 
 from stillwatch import __version__
 from stillwatch.cli.output import FOUND, emit_json, people, reports_errors, say
-from stillwatch.records import Findings, InputError
+from stillwatch.records import ActorProfile, Findings, InputError, read_actors
 
 if TYPE_CHECKING:
     from stillwatch.campaigns.scan import Progress
@@ -34,6 +34,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--accounts", type=_PATH, help="Canonical Parquet of the accounts.")
 @click.option("--credentials", type=_PATH, help="Canonical Parquet of the credentials.")
 @click.option("--releases", type=_PATH, help="Canonical Parquet of the model releases.")
+@click.option("--actors", type=_PATH, help="Profiles of known actors (JSON), to compare with.")
 @click.option("--lake", type=_PATH, help="A lake, in place of --exchanges and --accounts.")
 @click.option("--out", type=_PATH, help="Where the findings go; with --lake, into the lake.")
 @click.option("--until", metavar="TIMESTAMP", help="Take only what was known at this moment (UTC).")
@@ -49,6 +50,7 @@ def command(
     accounts: Path | None,
     credentials: Path | None,
     releases: Path | None,
+    actors: Path | None,
     lake: Path | None,
     out: Path | None,
     until: str | None,
@@ -68,10 +70,11 @@ def command(
     _check(exchanges, lake, out, fdr)
     started = time.monotonic()
     moment = _moment(until) if until else None
+    profiles = tuple(read_actors(actors)) if actors else None
     log, out = _open(exchanges, accounts, credentials, releases, lake, out, moment)
     for problem in log.problems:
         say(f"Left out: {problem}")
-    findings = _scan(log, fdr, timeline)
+    findings = _scan(log, fdr, timeline, profiles)
     _write(findings, log, out)
     seconds = time.monotonic() - started
     _tell(findings, out, lake)
@@ -142,9 +145,12 @@ def _open(
     return log, out or snapshot.findings_directory
 
 
-def _scan(log: Log, fdr: float, timeline: bool) -> Findings:
+def _scan(
+    log: Log, fdr: float, timeline: bool, profiles: tuple[ActorProfile, ...] | None
+) -> Findings:
     from stillwatch.campaigns.scan import ScanSettings, scan
 
+    settings = ScanSettings(rate=fdr, with_timeline=timeline, profiles=profiles)
     notes = {
         "command": shlex.join(["stillwatch", *sys.argv[1:]]),
         "version": __version__,
@@ -152,9 +158,7 @@ def _scan(log: Log, fdr: float, timeline: bool) -> Findings:
         "as_of": min(log.as_of, datetime.now(UTC)).isoformat(timespec="seconds"),
     }
     with _progress() as progress:
-        return scan(
-            log, ScanSettings(rate=fdr, with_timeline=timeline), notes=notes, progress=progress
-        )
+        return scan(log, settings, notes=notes, progress=progress)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The words as types: every other package speaks in these records."""
 
+from stillwatch.records.actors import ActorProfile, read_actors
 from stillwatch.records.errors import InputError, Problem, StillwatchError
 from stillwatch.records.exchange_log import (
     ACCOUNTS,
@@ -63,6 +64,7 @@ __all__ = [
     "TRUTH_EXCHANGES",
     "Account",
     "AccountId",
+    "ActorProfile",
     "AttributedExchange",
     "Campaign",
     "CampaignId",
@@ -89,6 +91,7 @@ __all__ = [
     "TruthExchange",
     "conform",
     "private_file",
+    "read_actors",
     "read_findings",
     "write_findings",
     "write_parquet",

@@ -5,7 +5,8 @@ Weighted by rarity in this population, never by a list. Card: `docs/signals/shar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +73,17 @@ class Facts:
         values, holders = np.unique(self.value[here], return_counts=True)
         tied = here & np.isin(self.value, values[holders > 1])
         return len(np.unique(self.accounts[tied])) / max(len(accounts), 1)
+
+    def without(self, kinds: Collection[str]) -> Facts:
+        """The facts of all other kinds."""
+        kept = ~np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
+        return replace(
+            self,
+            kind=self.kind[kept],
+            accounts=self.accounts[kept],
+            value=self.value[kept],
+            exchanges=self.exchanges[kept],
+        )
 
     @property
     def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:

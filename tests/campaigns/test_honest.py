@@ -1,0 +1,120 @@
+"""The honest reading that is contradicted least, and what stands against it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from planted_logs import JUDGE, TUTOR, LogBook, planted
+from stillwatch.campaigns.counterfactuals import without_each_signal
+from stillwatch.campaigns.honest import Circumstances, circumstances_of, strongest_explanation
+from stillwatch.campaigns.weighing import Decision, Weighed, decide, weigh
+from stillwatch.signals.shared_facts import Facts
+
+
+def weighed_of(book: LogBook, folder: Path) -> tuple[Weighed, Decision, Facts]:
+    evidence = book.evidence(folder)
+    weighed = weigh(evidence)
+    return weighed, decide(weighed, 0.01), evidence.facts
+
+
+@pytest.fixture(scope="module")
+def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Weighed, Decision, Facts, int]:
+    book, _ = planted(5, workers=14)
+    weighed, decision, facts = weighed_of(book, tmp_path_factory.mktemp("campaign"))
+    return weighed, decision, facts, int(decision.reported.argmax())
+
+
+def test_a_campaign_is_read_as_an_owners_own_work(campaign) -> None:
+    """Clauses 1 and 2 are contradicted more than clause 3 ever can be on a log this small."""
+    weighed, decision, facts, index = campaign
+    group = weighed.groups[index]
+    reading, favouring, against = strongest_explanation(
+        circumstances_of(weighed, group, facts), group, decision
+    )
+
+    assert "own work" in reading
+    assert "member's traffic" in favouring
+    assert "owners of this log" in against
+
+
+def test_an_app_is_read_as_independent_users(tmp_path: Path) -> None:
+    """Clause 1 is contradicted by nothing: each keeps to subjects of its own."""
+    book = LogBook(7)
+    book.people(60)
+    book.people(30, wrapper=TUTOR, name="club")
+    weighed, decision, facts = weighed_of(book, tmp_path)
+    group = max(weighed.groups, key=lambda g: len(g.group.accounts))
+    reading, _, against = strongest_explanation(
+        circumstances_of(weighed, group, facts), group, decision
+    )
+
+    assert "ndependent users" in reading or "Strangers" in reading
+    assert "subjects of their own" in against
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"repeated": 0.9, "span": 86_400_000_000}, "exam, workshop or hackathon"),
+        ({"repeated": 0.9, "span": 30 * 86_400_000_000}, "course"),
+        ({"instructed": 0.9}, "app or agent"),
+        ({"outsiders": 500}, "became known"),
+        ({"span": 86_400_000_000}, "event"),
+        ({}, "came to the same wording"),
+    ],
+)
+def test_the_kind_of_crowd_is_told_by_its_figures(
+    campaign, changes: dict[str, float], said: str
+) -> None:
+    """Each kind of crowd has a mark of its own."""
+    weighed, decision, _, index = campaign
+    group = weighed.groups[index]
+    crowd = replace(group, acts=replace(group.acts, log_e=0.0))
+    plain = Circumstances(
+        accounts=14,
+        repeated=0.0,
+        outsiders=0,
+        focus=0.9,
+        span=30 * 86_400_000_000,
+        independent=0.9,
+        one_payer=0.0,
+        one_network=0.0,
+        instructed=0.0,
+    )
+
+    reading, _, _ = strongest_explanation(replace(plain, **changes), crowd, decision)
+
+    assert said in reading
+
+
+def test_each_finding_says_what_it_would_be_without_each_signal(campaign) -> None:
+    """Without the cards nothing but wording ties these accounts; without division nothing stands."""
+    weighed, decision, facts, index = campaign
+    found = without_each_signal(weighed, facts, decision, 0.01)[index]
+
+    assert found["division"].startswith("not reported")
+    assert found["collection"].startswith("not reported")
+    assert found["payment"].startswith("not reported: wording alone")
+
+
+def test_a_finding_with_two_ties_survives_the_loss_of_one(tmp_path: Path) -> None:
+    """Cards and devices tie the same accounts: either suffices."""
+    book, workers = planted(5, workers=14)
+    for row in book.accounts:
+        if row["account_id"] in workers:
+            row["device_token"] = f"device-{int(row['account_id'][1:]) // 5}"
+    weighed, decision, facts = weighed_of(book, tmp_path)
+    (found,) = without_each_signal(weighed, facts, decision, 0.01).values()
+
+    assert found["division"].startswith("not reported")
+    assert not any("wording alone" in words for words in found.values())
+
+
+def test_the_template_is_the_judges(campaign) -> None:
+    """The story is the one that the other tests rely on."""
+    weighed, _, _, index = campaign
+    assert weighed.groups[index].group.by_wording
+    assert "{}" in JUDGE
