@@ -65,7 +65,14 @@ def in_words(e_value: float) -> str:
 
 
 def summary(
-    *, accounts: int, exchanges: int, tokens: int, targets: list[str], days: int, q: float, e: float,
+    *,
+    accounts: int,
+    exchanges: int,
+    tokens: int,
+    targets: list[str],
+    days: int,
+    q: float,
+    e: float,
     actors: list[dict[str, Any]] | None,
 ) -> str:
     """One paragraph of plain words."""

@@ -311,8 +311,7 @@ def _facts_of_members(
 
 
 def _tested(
-    evidence: Evidence,
-    weighed: Weighed, decision: Decision, cases: list[_Case], rate: float
+    evidence: Evidence, weighed: Weighed, decision: Decision, cases: list[_Case], rate: float
 ) -> list[TestedGroup]:
     campaign_of = {case.index: case.campaign_id for case in cases}
     names = weighed.traffic.account_names
@@ -326,7 +325,9 @@ def _tested(
             e_acts_as_one_max=float(np.exp(min(group.acts.largest, 690))),
             e_undeclared_max=float(np.exp(group.togetherness.largest)),
             e_collects_max=float(len(decision.reference) + 1),
-            honest_explanation=explanations.honest_explanation(weighed, decision, index, evidence.facts),
+            honest_explanation=explanations.honest_explanation(
+                weighed, decision, index, evidence.facts
+            ),
             why_not_reported=explanations.why_not_reported(weighed, decision, index, rate),
             campaign_id=campaign_of.get(index),
             account_ids=[str(n) for n in names[group.group.accounts]],

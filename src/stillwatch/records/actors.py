@@ -81,9 +81,7 @@ def read_actors(path: Path) -> list[ActorProfile]:
 
 def _profile(entry: object, where: str) -> ActorProfile:
     if not isinstance(entry, Mapping):
-        raise InputError(
-            "this is no profile.", where=where, remedy='Write {"actor": "NAME", ...}.'
-        )
+        raise InputError("this is no profile.", where=where, remedy='Write {"actor": "NAME", ...}.')
     actor = entry.get("actor")
     if not isinstance(actor, str) or not actor.strip() or actor.strip().lower() == "unknown":
         raise InputError(
