@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -42,6 +44,48 @@ def test_more_evidence_never_loses_a_rejection(values: list[float], alpha: float
     after = e_bh(np.array(values), alpha)
 
     assert (after | ~before).all()
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e4), st.sampled_from([5.0, 20.0, 300.0])), min_size=1, max_size=9),
+    st.floats(0.001, 0.5),
+)
+def test_weighted_e_bh_is_the_largest_set_that_meets_both_bounds(
+    hypotheses: list[tuple[float, float]], alpha: float
+) -> None:
+    """Against every subset: the largest of which each meets the bound by number and by weight."""
+    e_values, weights = (np.array(c) for c in zip(*hypotheses, strict=True))
+    meeting = set()
+    for picked in product([False, True], repeat=len(e_values)):
+        chosen = np.array(picked)
+        if not chosen.any():
+            continue
+        needed = max(len(e_values) / chosen.sum(), weights.sum() / weights[chosen].sum()) / alpha
+        if (e_values[chosen] >= needed * (1 + 1e-12)).all():
+            meeting |= set(np.flatnonzero(chosen).tolist())
+
+    rejected = e_bh(e_values, alpha, weights=weights)
+
+    assert set(np.flatnonzero(rejected).tolist()) >= meeting
+    if rejected.any():
+        needed = max(len(e_values) / rejected.sum(), weights.sum() / weights[rejected].sum())
+        assert e_values[rejected].min() >= needed / alpha * (1 - 1e-12)
+
+
+def test_equal_weights_change_nothing() -> None:
+    rng = np.random.default_rng(11)
+    for _ in range(50):
+        e_values = np.exp(rng.normal(3, 3, size=8))
+        plain = e_bh(e_values, 0.05)
+        assert (e_bh(e_values, 0.05, weights=np.full(8, 7.0)) == plain).all()
+        reference, tested = rng.normal(size=90), rng.normal(2, 1, size=8)
+        alike = select_by_reference(tested, reference, 0.2, np.full(8, 7.0))
+        assert (alike.e_values == select_by_reference(tested, reference, 0.2).e_values).all()
+
+
+def test_a_weight_needs_its_hypothesis_listed() -> None:
+    with pytest.raises(ValueError, match="list every hypothesis"):
+        e_bh(np.ones(2), 0.1, hypotheses=3, weights=np.ones(2))
 
 
 def test_hypotheses_that_were_raised_count_even_if_not_listed() -> None:

@@ -25,26 +25,42 @@ IntArray = npt.NDArray[np.int64]
 
 
 def e_bh(
-    e_values: FloatArray, alpha: float, *, hypotheses: int | None = None
+    e_values: FloatArray,
+    alpha: float,
+    *,
+    hypotheses: int | None = None,
+    weights: FloatArray | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Which hypotheses are rejected at false discovery rate `alpha`, under any dependence.
 
     e-BH (Wang and Ramdas 2022, "False discovery rate control with e-values"): reject the k
     largest, for the largest k whose k-th largest e-value is at least m / (alpha k).
+    With weights, the k-th largest must also be at least W / (alpha w), where w is the weight of the
+    k largest and W that of all (Ignatiadis, Wang and Ramdas 2024, "Compound e-values"; the rate is
+    that of Benjamini and Hochberg 1997): plain and weighted rate then both hold
+    (`docs/statistics.md`, theorem 4).
 
     Args:
         e_values: One for each hypothesis.
         hypotheses: m, if some were raised whose e-value is zero and not listed.
+        weights: What a wrong rejection costs, one positive number for each hypothesis.
+
+    Raises:
+        ValueError: `hypotheses` and `weights` together: the weight of the rest is not known.
     """
+    if hypotheses is not None and weights is not None:
+        raise ValueError("list every hypothesis that has a weight")
     m = hypotheses or len(e_values)
     if len(e_values) == 0:
         return np.zeros(0, np.bool_)
-    ordered = np.sort(e_values)[::-1]
-    k = np.arange(1, len(ordered) + 1)
-    passing = np.flatnonzero(ordered >= m / (alpha * k))
+    order = np.argsort(-e_values, kind="stable")
+    needed = m / (alpha * np.arange(1, len(order) + 1))
+    if weights is not None:
+        needed = np.maximum(needed, weights.sum() / (alpha * np.cumsum(weights[order])))
+    passing = np.flatnonzero(e_values[order] >= needed)
     if len(passing) == 0:
         return np.zeros(len(e_values), np.bool_)
-    return np.asarray(e_values >= m / (alpha * (passing[-1] + 1)))
+    return np.asarray(e_values >= needed[passing[-1]])
 
 
 def conformal_martingale(reference: IntArray, members: IntArray, bets: FloatArray) -> float:
@@ -112,7 +128,12 @@ class Selection:
         return float(self.reference + 1)
 
 
-def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float) -> Selection:
+def select_by_reference(
+    tested: FloatArray,
+    reference: FloatArray,
+    alpha: float,
+    weights: FloatArray | None = None,
+) -> Selection:
     """Conformal e-values for "scores like the reference", at one data-driven threshold.
 
     e_j = 1{S_j >= t} (n + 1) / (1 + #{i in reference: S_i >= t}), with t the least threshold whose
@@ -120,7 +141,8 @@ def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float)
     alpha (Ren and Barber 2024, "Derandomised knockoffs"; Bashari et al. 2023, "Derandomized novelty
     detection with FDR control via conformal e-values"). Valid where null scores are exchangeable
     with the reference; hostile owners in the reference can only lower it. No tail is
-    extrapolated: the largest value is n + 1.
+    extrapolated: the largest value is n + 1. With weights, the proportion W (1 + #reference >= t) /
+    ((n + 1) weight of tested >= t) must be at most alpha as well.
 
     To it is added, with a small weight, 1 / (2 sqrt(p)) of the conformal p-value
     (1 + #reference >= S_j) / (n + 1) (Vovk and Wang 2021, section 2), so that the evidence of what
@@ -136,7 +158,11 @@ def select_by_reference(tested: FloatArray, reference: FloatArray, alpha: float)
     candidates = np.unique(np.concatenate([tested, reference]))
     above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
     above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
-    proportion = m * (1.0 + above_reference) / ((n + 1.0) * np.maximum(above_tested, 1e-9))
+    part = above_tested / m
+    if weights is not None:
+        by_score = np.cumsum(weights[np.argsort(-tested, kind="stable")]) / weights.sum()
+        part = np.minimum(part, np.concatenate([[0.0], by_score])[above_tested])
+    proportion = (1.0 + above_reference) / ((n + 1.0) * np.maximum(part, 1e-9))
     meeting = np.flatnonzero(proportion <= alpha * SELECTION)
     if len(meeting) == 0:
         return Selection((1 - SELECTION) * calibrated, float("inf"), 0, n)

@@ -160,6 +160,12 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
             f"client or history with another, {TIED:.0%} needed. Strangers share wording."
         )
     above = decision.owners_like(group.score)
+    if above == 0:
+        return (
+            f"Not shown to collect: none of {len(decision.reference)} owners of this log looks as much "
+            f"like collection, but they are too few for a false discovery rate of {rate:g} by groups "
+            "and by accounts."
+        )
     return (
         f"Not shown to collect: {above} of {len(decision.reference)} owners of this log look as much like "
         f"collection; too many for a false discovery rate of {rate:g}."
@@ -280,7 +286,8 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
     """What the printed error rate rests on."""
     return [
         f"The false discovery rate is {rate:g}: on average at most that part of the reported "
-        f"campaigns are honest groups, over {groups} groups raised.",
+        f"campaigns are honest groups, over {groups} groups raised, and at most that part of the "
+        "accounts in them are accounts of honest groups.",
         "Clause 1 assumes that, in an honest group, members are exchangeable with the other "
         "accounts of the log that say as much, each seen among those it is linked to: each has "
         "subjects of its own.",

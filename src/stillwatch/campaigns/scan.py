@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from stillwatch.campaigns.evalues import SELECTION
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
@@ -84,11 +85,14 @@ def scan(
         progress=lambda done, of: progress("replay", done, of),
     )
     missing = missing_evidence(log)
-    needed = max(int(decision.reached.sum()), 1) / (settings.rate * (1 - FIRST_STAGE))
-    if len(decision.reference) + 1 < needed:
+    accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
+    alone = np.maximum(len(accounts), accounts.sum() / accounts) if len(accounts) else np.ones(1)
+    needed = alone / (settings.rate * (1 - FIRST_STAGE) * SELECTION)
+    if (len(decision.reference) + 1 < needed).any():
         missing.append(
-            f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone cannot "
-            f"reach a false discovery rate of {settings.rate:g}; give a longer log or a higher --fdr"
+            f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone may "
+            f"not reach a false discovery rate of {settings.rate:g} by groups and by accounts, the "
+            f"smallest least: {needed.max():,.0f} owners would do; give a longer log or a higher --fdr"
         )
     mute = sum(
         g.acts.largest < decision.bound

@@ -2,7 +2,8 @@
 
 Two stages, which together hold the rate (`docs/statistics.md`, theorem 3): clauses 1 and 2 must
 each pass a Bonferroni bound over all groups raised, at a twentieth of the rate between them;
-clause 3 is then compared with the reference owners, and e-BH decides at the rest of the rate.
+clause 3 is then compared with the reference owners, and e-BH decides at the rest of the rate,
+counted by groups and by accounts alike (theorem 4).
 """
 
 from __future__ import annotations
@@ -185,7 +186,11 @@ def _describe_owners(traffic: Traffic, wording: Wording, openly: list[WeighedGro
 
 
 def decide(weighed: Weighed, rate: float) -> Decision:
-    """Which groups are reported at this false discovery rate."""
+    """Which groups are reported at this false discovery rate, of groups and of accounts.
+
+    Accusing a class of 300 is not one error, so the accounts of wrongly reported groups are held to
+    be at most this part of all accounts reported, too.
+    """
     groups = weighed.groups
     bound = float(np.log(max(len(groups), 1) / (rate * FIRST_STAGE / 2)))
     reached = np.array(
@@ -208,8 +213,9 @@ def decide(weighed: Weighed, rate: float) -> Decision:
     reported = np.zeros(len(groups), np.bool_)
     second = rate * (1 - FIRST_STAGE)
     tested = np.array([g.score for g in groups])[reached] if groups else np.zeros(0)
-    e_collects[reached] = select_by_reference(tested, reference, second).e_values
-    reported[reached] = e_bh(e_collects[reached], second)
+    accounts = np.array([float(len(g.group.accounts)) for g in groups])[reached]
+    e_collects[reached] = select_by_reference(tested, reference, second, accounts).e_values
+    reported[reached] = e_bh(e_collects[reached], second, weights=accounts)
     return Decision(reported, e_collects, reached, reference, bound)
 
 
