@@ -47,7 +47,9 @@ def test_more_evidence_never_loses_a_rejection(values: list[float], alpha: float
 
 
 @given(
-    st.lists(st.tuples(st.floats(0, 1e4), st.sampled_from([5.0, 20.0, 300.0])), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.floats(0, 1e4), st.sampled_from([5.0, 20.0, 300.0])), min_size=1, max_size=9
+    ),
     st.floats(0.001, 0.5),
 )
 def test_weighted_e_bh_is_the_largest_set_that_meets_both_bounds(

@@ -62,9 +62,7 @@ def test_read_backwards_it_meets_villes_bound() -> None:
     for draw in range(DRAWS):
         bins = bins_of(rng.normal(1.0, 2.0, size=72))
         counts = np.bincount(bins[:60], minlength=len(stakes))
-        products = [
-            conformal_martingale(counts, bins[60 : 60 + k], stakes) for k in range(13)
-        ]
+        products = [conformal_martingale(counts, bins[60 : 60 + k], stakes) for k in range(13)]
         maxima[draw] = np.exp(products[12] - np.minimum.accumulate(products)[-1])
 
     for rate in LEVELS:
