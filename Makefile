@@ -2,6 +2,8 @@
 PYTHON ?= python3
 UV := .tools/bin/uv
 BIN := .venv/bin
+SUITE ?= standard
+JOBS ?= 1
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -51,8 +53,8 @@ format: $(READY) ## rewrite the code in the house's format
 bench: $(READY) ## benchmarks: a table, and benchmarks/latest.json
 	@$(BIN)/python benchmarks/run.py
 
-suite: $(READY) ## measure detection on large worlds and write docs/evaluation.md
-	@sh tools/suite.sh $(BIN)/python
+suite: $(READY) ## measure detection on a grid of worlds and write docs/evaluation.md; resumable
+	@$(BIN)/stillwatch evaluate --suite $(SUITE) --out docs/suite --page docs/evaluation.md --jobs $(JOBS)
 
 lock: | $(UV) ## pin every dependency anew
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock

@@ -263,3 +263,15 @@ def test_the_disk_is_left_as_it_was_found(quiet_log: Path, tmp_path: Path) -> No
     for path in (tmp_path / "one").glob("*.parquet"):
         assert pq.read_table(path).equals(pq.read_table(tmp_path / "two" / path.name))
     shutil.rmtree(tmp_path / "one")
+
+
+def test_a_signal_that_is_not_there_cannot_be_left_out(tmp_path: Path) -> None:
+    """`--without` names the signals there are, and nothing is written."""
+    rows = write_log(tmp_path / "log", [exchange(1)])
+    words = ["scan", "--exchanges", str(rows), "--out", str(tmp_path / "out"), "--without", "nose"]
+
+    done = CliRunner().invoke(run, words)
+
+    assert done.exit_code == 2
+    assert "no signal 'nose'" in done.output
+    assert not (tmp_path / "out").exists()

@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from stillwatch.evaluation.bounds import bootstrap_upper, clopper_pearson_upper, honest_upper
+from stillwatch.evaluation.bounds import (
+    bootstrap_upper,
+    clopper_pearson_upper,
+    honest_upper,
+    nested_upper,
+)
 
 flagged_groups = st.lists(
     st.integers(1, 30).flatmap(lambda size: st.tuples(st.just(size), st.integers(0, size))),
@@ -93,3 +98,22 @@ def test_the_bound_covers_the_true_share_in_nearly_all_worlds() -> None:
         covered += bound is not None and bound >= 0.03
 
     assert covered >= 279
+
+
+def test_worlds_that_differ_widen_the_bound() -> None:
+    """Ten groups flagged in one world of ten say less than one flagged in each."""
+    spread = [[(1, 1, 1), (1, 0, 99)] for _ in range(10)]
+    clumped = [[(1, 1, 10), (1, 0, 90)], *([[(1, 0, 100)]] * 9)]
+
+    even, uneven = nested_upper(spread), nested_upper(clumped)
+
+    assert even is not None
+    assert uneven is not None
+    assert 0.01 < even < uneven
+
+
+def test_nothing_flagged_still_has_a_bound_over_groups() -> None:
+    """Members of a group count once: three groups bound less than three hundred people."""
+    assert nested_upper([[(100, 0, 3)]]) == clopper_pearson_upper(0, 3)
+    assert nested_upper([[(1, 0, 300)]]) == clopper_pearson_upper(0, 300)
+    assert nested_upper([]) is None

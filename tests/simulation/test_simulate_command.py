@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -48,6 +49,14 @@ def test_list_names_everything():
         (("--accounts", "3"), "too small"),
         (("--days", "0"), "too small"),
         (("--exchanges", "5"), "too small"),
+        (("--campaign-accounts", "1"), "too small"),
+        (("--campaign-exchanges", "0"), "too small"),
+        (("--only", "hidra"), "Did you mean 'hydra'"),
+        (("--only", "people", "--campaigns", "hydra"), "Leave out --campaigns"),
+        (
+            ("--campaign-accounts", "20", "--campaign-exchanges", "50", "--exchanges", "900"),
+            "alone",
+        ),
         (("--seed", "-1"), "too small"),
         (("--corpus", "nowhere-at-all"), "nowhere-at-all"),
     ],
@@ -76,3 +85,53 @@ def test_a_world_without_anyone_is_refused(tmp_path):
 
     assert result.exit_code == 2
     assert "--list" in result.output
+
+
+def test_only_says_who_lives_in_the_world(tmp_path):
+    """Populations and campaigns alike, and nobody else."""
+    run(
+        "--world",
+        "build",
+        "--only",
+        "family,hydra",
+        "--accounts",
+        "60",
+        "--days",
+        "2",
+        "--exchanges",
+        "500",
+        "--out",
+        tmp_path / "w",
+    )
+
+    described = json.loads((tmp_path / "w" / "world.json").read_text())
+    assert described["populations"] == ["family"]
+    assert described["campaigns"] == ["hydra"]
+
+
+def test_campaigns_are_as_large_as_asked(tmp_path):
+    """Accounts and exchanges of each campaign, whatever the others' volume is scaled to."""
+    run(
+        "--world",
+        "tiny",
+        "--accounts",
+        "200",
+        "--days",
+        "4",
+        "--evasion",
+        "0",
+        "--exchanges",
+        "4000",
+        "--campaign-accounts",
+        "25",
+        "--campaign-exchanges",
+        "30",
+        "--out",
+        tmp_path / "w",
+    )
+
+    truth = pq.read_table(tmp_path / "w" / "truth_accounts.parquet")
+    sent = pq.read_table(tmp_path / "w" / "truth_exchanges.parquet")
+    assert truth["campaign"].drop_null().value_counts().to_pylist()[0]["counts"] == 25
+    assert 0.9 * 750 <= len(sent["campaign"].drop_null()) <= 1.1 * 750
+    assert 0.8 * 4000 <= sent.num_rows <= 1.2 * 4000

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from stillwatch.cli.output import emit_json, people, reports_errors, say
+from stillwatch.records import InputError, StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.evaluation.accusations import PopulationFlags
@@ -24,8 +25,8 @@ _FOLDER = click.Path(path_type=Path)
 
 
 @click.command("evaluate")
-@click.argument("world", type=_FOLDER)
-@click.argument("findings", type=_FOLDER)
+@click.argument("world", type=_FOLDER, required=False)
+@click.argument("findings", type=_FOLDER, required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "--baselines/--no-baselines",
@@ -33,9 +34,85 @@ _FOLDER = click.Path(path_type=Path)
     show_default=True,
     help="Also try what an afternoon's script would find.",
 )
+@click.option("--suite", metavar="NAME", help="Measure a suite of worlds: smoke, standard or full.")
+@click.option("--out", type=_FOLDER, help="With --suite: folder of results, one file a cell.")
+@click.option("--jobs", type=int, default=1, show_default=True, help="Cells at the same time.")
+@click.option("--cells", metavar="PATTERN", default="*", help="Run only these cells: 'evasion--*'.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), help="Page to write; OUT/evaluation.md if absent."
+)
+@click.option("--render", is_flag=True, help="Run nothing: write the page from what is there.")
 @reports_errors
-def command(world: Path, findings: Path, as_json: bool, baselines: bool) -> None:
-    """Compare FINDINGS, the folder of a scan, with the truth of the WORLD it scanned."""
+def command(
+    world: Path | None,
+    findings: Path | None,
+    as_json: bool,
+    baselines: bool,
+    suite: str | None,
+    out: Path | None,
+    jobs: int,
+    cells: str,
+    page: Path | None,
+    render: bool,
+) -> None:
+    """Compare FINDINGS, the folder of a scan, with the truth of the WORLD it scanned.
+
+    With --suite, measure a whole grid of worlds instead, and write a page of what came of it. A
+    cell whose result is there is not run again, unless the source that made it has changed.
+    """
+    if suite is not None:
+        if world is not None or out is None:
+            raise InputError(
+                "a suite makes its own worlds and needs a place for its results.",
+                remedy="stillwatch evaluate --suite standard --out DIR",
+            )
+        _run_suite(suite, out, page or out / "evaluation.md", jobs, cells, render, as_json)
+        return
+    if world is None or findings is None:
+        raise InputError(
+            "there is nothing to compare.",
+            remedy="stillwatch evaluate WORLD FINDINGS, or --suite NAME --out DIR.",
+        )
+    _compare(world, findings, as_json=as_json, baselines=baselines)
+
+
+def _run_suite(
+    name: str, out: Path, page: Path, jobs: int, cells: str, render: bool, as_json: bool
+) -> None:
+    from stillwatch.evaluation.suite.page.rendering import write_page
+    from stillwatch.evaluation.suite.running import Ran, read_results, run_cells
+    from stillwatch.evaluation.suite.suites import SUITES
+
+    if name not in SUITES:
+        raise InputError(
+            f"there is no suite {name!r}.", where="--suite", remedy=f"Known: {', '.join(SUITES)}."
+        )
+    wanted = SUITES[name]()
+    ran = Ran(0, 0, {}) if render else run_cells(wanted, out, jobs=jobs, only=cells, tell=say)
+    measured = read_results(wanted, out)
+    write_page(page, name, measured)
+    done = sum(1 for m in measured if m.result)
+    say(f"{done} of {len(measured)} cells of {name} are there. Page: {page}")
+    if as_json:
+        emit_json(
+            {
+                "suite": name,
+                "cells": len(measured),
+                "there": done,
+                "run": ran.run,
+                "reused": ran.reused,
+                "failed": ran.failed,
+                "page": str(page),
+            }
+        )
+    if ran.failed:
+        raise StillwatchError(
+            f"{len(ran.failed)} cells failed: {', '.join(sorted(ran.failed))}.",
+            remedy="Run the same command again; what is done is kept.",
+        )
+
+
+def _compare(world: Path, findings: Path, *, as_json: bool, baselines: bool) -> None:
     from stillwatch.evaluation.comparison import compare_with_baselines
     from stillwatch.evaluation.found import read_canonical_findings
     from stillwatch.evaluation.score import evaluate_findings

@@ -16,10 +16,10 @@ import click
 
 from stillwatch import __version__
 from stillwatch.cli.output import FOUND, emit_json, people, reports_errors, say
-from stillwatch.records import ActorProfile, Findings, InputError, read_actors
+from stillwatch.records import Findings, InputError, read_actors
 
 if TYPE_CHECKING:
-    from stillwatch.campaigns.scan import Progress
+    from stillwatch.campaigns.scan import Progress, ScanSettings
     from stillwatch.lake.log import Log
 
 __all__ = ["command"]
@@ -42,6 +42,7 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--timeline/--no-timeline", default=True, help="Find when each account was first flagged."
 )
+@click.option("--without", metavar="A,B", help="Do not ask these signals, to see what they add.")
 @click.option("--show-sql", is_flag=True, help="Print the named queries and stop.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @reports_errors
@@ -56,6 +57,7 @@ def command(
     until: str | None,
     fdr: float,
     timeline: bool,
+    without: str | None,
     show_sql: bool,
     as_json: bool,
 ) -> None:
@@ -64,17 +66,21 @@ def command(
     Exit status: 0 nothing found, 3 at least one campaign found, 2 unusable input or arguments,
     1 the program failed, 130 interrupted.
     """
+    from stillwatch.campaigns.scan import ScanSettings
+
     if show_sql:
         _print_queries()
         return
     _check(exchanges, lake, out, fdr)
+    unasked = _signals(without)
     started = time.monotonic()
     moment = _moment(until) if until else None
     profiles = tuple(read_actors(actors)) if actors else None
     log, out = _open(exchanges, accounts, credentials, releases, lake, out, moment)
     for problem in log.problems:
         say(f"Left out: {problem}")
-    findings = _scan(log, fdr, timeline, profiles)
+    settings = ScanSettings(rate=fdr, with_timeline=timeline, without=unasked, profiles=profiles)
+    findings = _scan(log, settings)
     _write(findings, log, out)
     seconds = time.monotonic() - started
     _tell(findings, out, lake)
@@ -98,6 +104,20 @@ def _check(exchanges: tuple[Path, ...], lake: Path | None, out: Path | None, fdr
         )
     if out is not None and out.exists() and not out.is_dir():
         raise InputError("this is a file, not a folder.", where=str(out), remedy="Give a folder.")
+
+
+def _signals(given: str | None) -> frozenset[str]:
+    from stillwatch.campaigns.tells import SIGNALS
+
+    names = frozenset(part.strip() for part in (given or "").split(",") if part.strip())
+    unknown = sorted(names - set(SIGNALS))
+    if unknown:
+        raise InputError(
+            f"there is no signal {unknown[0]!r}.",
+            where="--without",
+            remedy=f"Known: {', '.join(sorted(SIGNALS)) or 'none that can be left out'}.",
+        )
+    return names
 
 
 def _moment(text: str) -> datetime:
@@ -145,16 +165,13 @@ def _open(
     return log, out or snapshot.findings_directory
 
 
-def _scan(
-    log: Log, fdr: float, timeline: bool, profiles: tuple[ActorProfile, ...] | None
-) -> Findings:
-    from stillwatch.campaigns.scan import ScanSettings, scan
+def _scan(log: Log, settings: ScanSettings) -> Findings:
+    from stillwatch.campaigns.scan import scan
 
-    settings = ScanSettings(rate=fdr, with_timeline=timeline, profiles=profiles)
     notes = {
         "command": shlex.join(["stillwatch", *sys.argv[1:]]),
         "version": __version__,
-        "fdr": fdr,
+        "fdr": settings.rate,
         "as_of": min(log.as_of, datetime.now(UTC)).isoformat(timespec="seconds"),
     }
     with _progress() as progress:

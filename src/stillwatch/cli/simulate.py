@@ -29,6 +29,11 @@ __all__ = ["command"]
 @click.option("--populations", metavar="A,B", help="Only these honest populations.")
 @click.option("--corpus", metavar="DIR", type=click.Path(path_type=Path), help="Further prompts.")
 @click.option("--exchanges", metavar="N", type=int, help="Scale everyone's volume to about N.")
+@click.option("--only", metavar="A,B", help="Only these, populations and campaigns alike.")
+@click.option("--campaign-accounts", metavar="N", type=int, help="Accounts of every campaign.")
+@click.option(
+    "--campaign-exchanges", metavar="N", type=int, help="Exchanges of each of their accounts."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reports_errors
 def command(
@@ -43,6 +48,9 @@ def command(
     populations: str | None,
     corpus: Path | None,
     exchanges: int | None,
+    only: str | None,
+    campaign_accounts: int | None,
+    campaign_exchanges: int | None,
     as_json: bool,
 ) -> None:
     """Write a traffic world with known truth.
@@ -50,7 +58,15 @@ def command(
     The log's tables and, apart from them, the truth go to DIR. The same options give the
     same world on any machine. Dials: identity=N,wording=N,timing=N,cover=N, each 0 to 3.
     """
-    from stillwatch.simulation import CAMPAIGNS, POPULATIONS, WORLDS, Evasion, order_world, simulate
+    from stillwatch.simulation import (
+        CAMPAIGNS,
+        POPULATIONS,
+        WORLDS,
+        CampaignSize,
+        Evasion,
+        order_world,
+        simulate,
+    )
 
     if lists:
         _list(as_json=as_json)
@@ -58,16 +74,32 @@ def command(
     _one_of("--world", [world], WORLDS)
     if out is None:
         raise InputError("nowhere to write.", where="--out", remedy="Give a folder.")
+    hostile = _names("--campaigns", campaigns, CAMPAIGNS)
+    honest = _names("--populations", populations, POPULATIONS)
+    if only is not None:
+        if hostile is not None or honest is not None:
+            raise InputError(
+                "--only says who lives in the world.",
+                where="--only",
+                remedy="Leave out --campaigns and --populations.",
+            )
+        named = _names("--only", only, [*POPULATIONS, *CAMPAIGNS]) or ()
+        honest = tuple(name for name in named if name in POPULATIONS)
+        hostile = tuple(name for name in named if name in CAMPAIGNS)
     order = order_world(
         WORLDS[world],
         seed=_at_least("--seed", seed, 0) or 0,
         accounts=_at_least("--accounts", accounts, 20),
         days=_at_least("--days", days, 1),
         dials=Evasion.parse(evasion),
-        campaigns=_names("--campaigns", campaigns, CAMPAIGNS),
-        populations=_names("--populations", populations, POPULATIONS),
+        campaigns=hostile,
+        populations=honest,
         corpus=corpus,
         exchanges=_at_least("--exchanges", exchanges, 100),
+        campaign_size=CampaignSize(
+            accounts=_at_least("--campaign-accounts", campaign_accounts, 2),
+            exchanges=_at_least("--campaign-exchanges", campaign_exchanges, 1),
+        ),
     )
     began = time.monotonic()
     with people.status("Simulating.") as status:

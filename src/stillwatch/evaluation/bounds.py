@@ -8,7 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import beta
 
-__all__ = ["CONFIDENCE", "bootstrap_upper", "clopper_pearson_upper", "honest_upper"]
+__all__ = [
+    "CONFIDENCE",
+    "bootstrap_upper",
+    "clopper_pearson_lower",
+    "clopper_pearson_upper",
+    "honest_upper",
+    "nested_upper",
+]
 
 CONFIDENCE = 0.95
 """One-sided: in 95 of 100 such worlds the true share lies below the bound."""
@@ -27,6 +34,13 @@ def clopper_pearson_upper(flagged: int, trials: int) -> float | None:
     if flagged == trials:
         return 1.0
     return float(beta.ppf(CONFIDENCE, flagged + 1, trials - flagged))
+
+
+def clopper_pearson_lower(flagged: int, trials: int) -> float | None:
+    """The exact one-sided 95 % lower bound of a share (Clopper and Pearson 1934)."""
+    if trials == 0:
+        return None
+    return 0.0 if flagged == 0 else float(beta.ppf(1 - CONFIDENCE, flagged, trials - flagged + 1))
 
 
 def bootstrap_upper(groups: Sequence[tuple[int, int]], *, seed: int = _SEED) -> float | None:
@@ -60,3 +74,35 @@ def honest_upper(groups: Sequence[tuple[int, int]], *, seed: int = _SEED) -> flo
     if exact is None or resampled is None:
         return None
     return max(exact, resampled)
+
+
+def nested_upper(
+    worlds: Sequence[Sequence[tuple[int, int, int]]], *, seed: int = _SEED
+) -> float | None:
+    """Upper 95 % bound of the share of accounts flagged, over several worlds.
+
+    Worlds are resampled, and honest groups within each (a two-stage cluster bootstrap, Field and
+    Welsh 2007): groups of one world share its chances. With few worlds, or with nothing flagged,
+    that says too little, so the bound is never below Clopper-Pearson over all groups.
+
+    Args:
+        worlds: For each world, rows of accounts in a group, how many of them were flagged, and how
+            many groups are so.
+    """
+    worlds = [rows for rows in worlds if rows]
+    if not worlds:
+        return None
+    rng = np.random.default_rng(seed)
+    accounts = np.zeros((len(worlds), _RESAMPLES))
+    flagged = np.zeros((len(worlds), _RESAMPLES))
+    for number, rows in enumerate(worlds):
+        sizes, hits, counts = np.array(rows, dtype=np.float64).T
+        draws = rng.multinomial(int(counts.sum()), counts / counts.sum(), size=_RESAMPLES)
+        accounts[number], flagged[number] = draws @ sizes, draws @ hits
+    weights = rng.multinomial(len(worlds), np.full(len(worlds), 1 / len(worlds)), size=_RESAMPLES).T
+    shares = (weights * flagged).sum(axis=0) / (weights * accounts).sum(axis=0)
+    groups = sum(count for rows in worlds for _, _, count in rows)
+    touched = sum(count for rows in worlds for _, hit, count in rows if hit)
+    exact = clopper_pearson_upper(touched, groups)
+    assert exact is not None
+    return max(exact, float(np.quantile(shares, CONFIDENCE)))

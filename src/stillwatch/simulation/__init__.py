@@ -5,13 +5,14 @@ from __future__ import annotations
 from stillwatch.simulation.campaigns import CAMPAIGNS, Evasion
 from stillwatch.simulation.ordering import order_world
 from stillwatch.simulation.populations import POPULATIONS
-from stillwatch.simulation.worlds import WORLDS, World
+from stillwatch.simulation.worlds import WORLDS, CampaignSize, World
 from stillwatch.simulation.writing import Order, Written, simulate
 
 __all__ = [
     "CAMPAIGNS",
     "POPULATIONS",
     "WORLDS",
+    "CampaignSize",
     "Evasion",
     "Order",
     "World",

@@ -8,7 +8,7 @@ from pathlib import Path
 from stillwatch.records import InputError
 from stillwatch.simulation.campaigns import Evasion
 from stillwatch.simulation.frame import Frame
-from stillwatch.simulation.worlds import World, plan_cohorts
+from stillwatch.simulation.worlds import CampaignSize, World, plan_cohorts
 from stillwatch.simulation.writing import Order
 
 __all__ = ["order_world"]
@@ -25,6 +25,7 @@ def order_world(
     populations: Sequence[str] | None = None,
     corpus: Path | None = None,
     exchanges: int | None = None,
+    campaign_size: CampaignSize | None = None,
 ) -> Order:
     """What to simulate; what is not given is the world's own.
 
@@ -38,9 +39,10 @@ def order_world(
         populations: Names of the honest populations, in place of the world's.
         corpus: A folder with further prompts.
         exchanges: Scale everyone's volume so that about so many result.
+        campaign_size: Of every campaign, in place of its own; not scaled by `exchanges`.
 
     Raises:
-        InputError: Nobody would live in the world.
+        InputError: Nobody would live in the world, or the campaigns alone exceed `exchanges`.
     """
     frame = Frame(seed=seed, days=days or world.days, volume=world.volume)
     honest = world.populations if populations is None else tuple(populations)
@@ -63,6 +65,7 @@ def order_world(
                     populations=honest,
                     campaigns=hostile,
                     scale=world.scale,
+                    campaign_size=campaign_size,
                 )
             ),
             dials=dials or Evasion(),
@@ -73,5 +76,16 @@ def order_world(
     order = planned(frame)
     if exchanges is None:
         return order
-    natural = sum(plan.expected for plan in order.cohorts)
-    return planned(Frame(seed=seed, days=frame.days, volume=frame.volume * exchanges / natural))
+    fixed = campaign_size is not None and campaign_size.exchanges is not None
+    kept = sum(plan.expected for plan in order.cohorts if fixed and plan.hostile)
+    natural = sum(plan.expected for plan in order.cohorts) - kept
+    if kept >= exchanges:
+        raise InputError(
+            f"the campaigns alone send {kept:,.0f} exchanges.",
+            where="--exchanges",
+            remedy="Ask for more exchanges, or for smaller campaigns.",
+        )
+    if not natural:
+        return order
+    factor = (exchanges - kept) / natural
+    return planned(Frame(seed=seed, days=frame.days, volume=frame.volume * factor))

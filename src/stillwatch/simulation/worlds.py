@@ -12,7 +12,7 @@ from stillwatch.simulation.frame import Frame
 from stillwatch.simulation.populations import POPULATIONS
 from stillwatch.simulation.text import Variety
 
-__all__ = ["WORLDS", "CohortPlan", "World", "plan_cohorts"]
+__all__ = ["WORLDS", "CampaignSize", "CohortPlan", "World", "plan_cohorts"]
 
 _FILLS_UP = "people"
 _HONEST = 1
@@ -65,6 +65,19 @@ class CohortPlan:
     size: int
     expected: float
     group: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignSize:
+    """How large every campaign is, in place of what its kind is by nature.
+
+    Attributes:
+        accounts: Accounts of each campaign.
+        exchanges: Exchanges of each of its accounts, cover included.
+    """
+
+    accounts: int | None = None
+    exchanges: int | None = None
 
 
 _EVERYONE = tuple(POPULATIONS)
@@ -173,13 +186,15 @@ def plan_cohorts(
     populations: Sequence[str],
     campaigns: Sequence[str],
     scale: float,
+    campaign_size: CampaignSize | None = None,
 ) -> list[CohortPlan]:
     """Who lives in the world: `accounts` in all, unless the smallest groups need more.
 
     A population's or a campaign's cohorts depend on the seed and on how many accounts it
     gets, not on which others are in the world.
     """
-    hostile = [_plan_campaign(frame, name, accounts, scale) for name in campaigns]
+    sized = campaign_size or CampaignSize()
+    hostile = [_plan_campaign(frame, name, accounts, scale, sized) for name in campaigns]
     left = max(0, accounts - sum(plan.size for plan in hostile))
     honest: list[CohortPlan] = []
     shares = {name: POPULATIONS[name].share for name in populations}
@@ -196,17 +211,19 @@ def plan_cohorts(
     return honest + hostile
 
 
-def _plan_campaign(frame: Frame, name: str, accounts: int, scale: float) -> CohortPlan:
+def _plan_campaign(
+    frame: Frame, name: str, accounts: int, scale: float, sized: CampaignSize
+) -> CohortPlan:
     campaign = CAMPAIGNS[name]
-    size = campaign.accounts(
-        frame.rng(_HOSTILE, list(CAMPAIGNS).index(name), 1 << 20), accounts, scale
-    )
+    rng = frame.rng(_HOSTILE, list(CAMPAIGNS).index(name), 1 << 20)
+    size = sized.accounts or campaign.accounts(rng, accounts, scale)
+    each = sized.exchanges or campaign.daily * frame.days * frame.volume
     return CohortPlan(
         key=(_HOSTILE, list(CAMPAIGNS).index(name), 0),
         kind=name,
         hostile=True,
         size=size,
-        expected=size * campaign.daily * frame.days * frame.volume,
+        expected=size * each,
     )
 
 

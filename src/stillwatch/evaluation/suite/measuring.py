@@ -1,0 +1,207 @@
+"""One cell, measured: simulate the world, scan it as often as asked, and score each scan.
+
+Worlds and scans are made by the commands a user would type, each in a process of its own, so that
+seconds and memory are what a user would see.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from stillwatch.campaigns.tells import SIGNALS
+from stillwatch.evaluation.found import read_canonical_findings
+from stillwatch.evaluation.matching import match_findings
+from stillwatch.evaluation.score import accusations_of
+from stillwatch.evaluation.suite.altering import alter
+from stillwatch.evaluation.suite.cells import Cell, ScanOf
+from stillwatch.evaluation.suite.condensing import condense
+from stillwatch.evaluation.world import open_world_log, read_truth
+from stillwatch.records import StillwatchError
+
+__all__ = ["EACH_SIGNAL", "measure_cell", "stillwatch"]
+
+EACH_SIGNAL = "each signal"
+"""A scan of this name stands for one scan without each signal there is."""
+
+_STEP = timedelta(hours=2)
+_LARGE = 10_000
+# `scan` says with 3 that it found something.
+_EXPECTED = {"simulate": {0}, "scan": {0, 3}}
+
+
+def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
+    """All that is kept of a cell.
+
+    Args:
+        cell: Its definition.
+        scratch: A folder of its own, which the caller removes.
+
+    Raises:
+        StillwatchError: A command failed.
+    """
+    commands = [["simulate", *cell.world.words()]]
+    simulated = stillwatch([*commands[0], "--out", "world"], scratch)
+    world = scratch / "world"
+    result: dict[str, Any] = {
+        "world": {
+            k: simulated[k] for k in ("exchanges", "accounts", "campaign_accounts", "seconds")
+        }
+    }
+    scans = {}
+    for scan in _each(cell.scans):
+        log = world
+        if scan.altered:
+            log = scratch / "altered"
+            shutil.rmtree(log, ignore_errors=True)
+            alter(world, log, scan.altered)
+        words = ["scan", *_tables(log.name), *scan.words()]
+        commands.append(words)
+        out = scratch / "findings"
+        shutil.rmtree(out, ignore_errors=True)
+        told = stillwatch([*words, "--out", out.name], scratch)
+        scans[scan.name] = {
+            "seconds": told["seconds"],
+            "peak_memory_bytes": told["peak_memory_bytes"],
+            "missing_evidence": told["missing_evidence"],
+            "groups_tested": told["groups_tested"],
+            **condense(world, out, baselines=scan.baselines),
+        }
+        if cell.how == "until":
+            scans[scan.name]["first_flags"] = _first_flags(scratch, world, out, scan)
+    return result | {"commands": _in_words(commands), "scans": scans}
+
+
+def _each(scans: Sequence[ScanOf]) -> list[ScanOf]:
+    spread = []
+    for scan in scans:
+        if scan.name == EACH_SIGNAL:
+            spread += [replace(scan, name=f"without {s}", without=(s,)) for s in sorted(SIGNALS)]
+        else:
+            spread.append(scan)
+    return spread
+
+
+def _tables(log: str) -> list[str]:
+    return [
+        *("--exchanges", f"{log}/exchanges"),
+        *("--accounts", f"{log}/accounts.parquet"),
+        *("--credentials", f"{log}/credentials.parquet"),
+        *("--releases", f"{log}/model_releases.parquet"),
+    ]
+
+
+def stillwatch(words: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Run a command in `folder`, and read the object it prints.
+
+    Raises:
+        StillwatchError: It ended otherwise than it should.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "stillwatch", *words, "--json"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in _EXPECTED[words[0]]:
+        said = done.stderr.strip().splitlines()[-3:]
+        raise StillwatchError(
+            f"stillwatch {words[0]} ended with status {done.returncode}: {' '.join(said)}"
+        )
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
+def _in_words(commands: Sequence[Sequence[str]]) -> list[str]:
+    return ["stillwatch " + " ".join(words) for words in commands]
+
+
+def _first_flags(scratch: Path, world: Path, findings: Path, scan: ScanOf) -> list[dict[str, Any]]:
+    """Bisect, on a grid of two hours, the moment from which `--until` finds each large campaign.
+
+    A campaign that is found at one moment is taken to be found at every later one; the scan of the
+    whole log says whether it is found at all.
+    """
+    truth = read_truth(world)
+    sent, begins, ends = _moments(world)
+    grid = [begins + i * _STEP for i in range(1, int((ends - begins) / _STEP) + 2)]
+    known: dict[int, Mapping[str, str]] = {len(grid) - 1: _found(world, findings)}
+
+    def found_at(index: int) -> Mapping[str, str]:
+        if index not in known:
+            out = scratch / "until"
+            shutil.rmtree(out, ignore_errors=True)
+            until = grid[index].isoformat()
+            words = ["scan", *_tables("world"), *scan.words(), "--until", until]
+            stillwatch([*words, "--out", out.name], scratch)
+            known[index] = _found(world, out)
+        return known[index]
+
+    flags = []
+    for campaign in truth.campaigns:
+        moments = sent.get(campaign.name, {})
+        total = sum(len(values) for values in moments.values())
+        if total < _LARGE:
+            continue
+        flag: dict[str, Any] = {
+            "campaign": campaign.kind,
+            "accounts": len(campaign.roles),
+            "exchanges": total,
+            "found": campaign.name in known[len(grid) - 1],
+        }
+        if flag["found"]:
+            low, high = -1, len(grid) - 1
+            while high - low > 1:
+                middle = (low + high) // 2
+                if campaign.name in found_at(middle):
+                    high = middle
+                else:
+                    low = middle
+            before = sorted(sum(m < grid[high] for m in values) for values in moments.values())
+            first = min(min(values) for values in moments.values())
+            flag |= {
+                "hours": round((grid[high] - first).total_seconds() / 3600, 1),
+                "share_before": sum(before) / total,
+                "median_member_sent": before[len(before) // 2],
+            }
+        flags.append(flag)
+    return flags
+
+
+def _found(world: Path, findings: Path) -> Mapping[str, str]:
+    truth = read_truth(world)
+    groups = {
+        name: members.keys()
+        for name, members in accusations_of(read_canonical_findings(findings)).items()
+    }
+    return match_findings({c.name: c.roles.keys() for c in truth.campaigns}, groups)
+
+
+def _moments(
+    world: Path,
+) -> tuple[dict[str, dict[str, list[datetime]]], datetime, datetime]:
+    """When each account of each campaign collected, and the log's first and last moments."""
+    with open_world_log(world) as log:
+        rows = log.execute(
+            "SELECT t.campaign, t.account_id, list(e.started_at) FROM truth_exchanges t "
+            "JOIN exchanges e USING (exchange_id) WHERE t.distill AND t.campaign IS NOT NULL "
+            "GROUP BY 1, 2"
+        ).fetchall()
+        extremes = log.execute("SELECT min(started_at), max(started_at) FROM exchanges").fetchone()
+    sent: dict[str, dict[str, list[datetime]]] = {}
+    for campaign, account, moments in rows:
+        sent.setdefault(campaign, {})[account] = [_utc(moment) for moment in moments]
+    assert extremes is not None
+    return sent, _utc(extremes[0]), _utc(extremes[1])
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

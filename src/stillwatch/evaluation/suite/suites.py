@@ -1,0 +1,101 @@
+"""The suites by name. Their seeds were not looked at while the detector was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from stillwatch.evaluation.suite import grids
+from stillwatch.evaluation.suite.cells import Cell, ScanOf, WorldOf
+
+__all__ = ["SUITES", "VERSION"]
+
+VERSION = 1
+"""Of the benchmark: raised when a cell's world changes, so that figures are compared like with like."""
+
+
+def _smoke() -> list[Cell]:
+    """Every kind of row once, on worlds of a few hundred accounts: a few minutes."""
+    tiny = WorldOf(world="tiny", seed=901)
+    return [
+        *grids.worlds(("demo",), (901,), days=7),
+        Cell(
+            family="evasion",
+            name="build-all-1-s901",
+            world=WorldOf(world="tiny", seed=901, evasion="1"),
+            about={"half": "build", "dial": "all", "level": 1},
+        ),
+        Cell(
+            family="evasion",
+            name="build-wording-3-s901",
+            world=WorldOf(world="tiny", seed=901, evasion="wording=3"),
+            about={"half": "build", "dial": "wording", "level": 3},
+        ),
+        Cell(
+            family="robustness",
+            name="build-s901",
+            world=tiny,
+            scans=(ScanOf(), ScanOf(name="metadata_only", altered="metadata_only")),
+            about={"half": "build"},
+        ),
+        Cell(
+            family="fairness",
+            name="build-labels-s901",
+            world=tiny,
+            scans=(ScanOf(), ScanOf(name="renamed", altered="countries_renamed")),
+            about={"half": "build", "what": "labels"},
+        ),
+        *grids.empty((901,), accounts=600, exchanges=6000),
+        *grids.alone((901,), populations=("class",), accounts=200, exchanges=4000),
+    ]
+
+
+def _standard() -> list[Cell]:
+    """Every family on worlds of a few thousand accounts: an hour or two on two cores."""
+    return [
+        *grids.worlds(("build", "held-out"), (201, 202), accounts=4000, days=14),
+        *grids.worlds(("full",), (201,), accounts=15_000, days=14, exchanges=1_000_000),
+        *grids.evasion((211,), accounts=3000, days=10),
+        *grids.size(
+            (221,), accounts=(8, 20, 50, 200), exchanges=(3, 10, 30, 100, 300), most=150_000
+        ),
+        *grids.alone((231,)),
+        *grids.empty(range(1001, 1061)),
+        *grids.fairness((241,), accounts=3000),
+        *grids.robustness((251,), accounts=3000),
+        *grids.without_each_signal((261,), accounts=3000),
+        *grids.contamination((271,), accounts=3000),
+        *grids.until((281,), accounts=3000, members=40, each=300),
+        *grids.cost(291, (100_000, 300_000)),
+    ]
+
+
+def _full() -> list[Cell]:
+    """What the targets ask for: ten seeds, a million exchanges, three hundred empty worlds. Days."""
+    big = {"accounts": 15_000, "days": 14, "exchanges": 1_000_000}
+    return [
+        *grids.worlds(("full",), range(201, 211), **big),
+        *grids.worlds(("build", "held-out"), range(201, 206), **big),
+        *grids.evasion((211, 212, 213), accounts=8000, days=14),
+        *grids.size(
+            (221, 222),
+            accounts=(8, 20, 50, 200, 1000, 5000, 20_000),
+            exchanges=(3, 10, 30, 100, 300, 1000, 3000),
+            most=4_000_000,
+        ),
+        *grids.alone((231, 232), halves=("build", "held-out")),
+        *grids.empty(range(1001, 1301)),
+        *grids.fairness((241, 242, 243), accounts=8000, days=14),
+        *grids.robustness((251, 252, 253), accounts=8000, days=14),
+        *grids.without_each_signal((261, 262), accounts=8000, levels=(0, 1, 2)),
+        *grids.contamination((271, 272, 273), accounts=8000),
+        *grids.until((281, 282), accounts=8000, members=50, each=600),
+        *grids.cost(291, (100_000, 300_000, 1_000_000, 2_000_000, 4_000_000)),
+    ]
+
+
+SUITES: dict[str, Callable[[], list[Cell]]] = {
+    "smoke": _smoke,
+    "standard": _standard,
+    "full": _full,
+}
+"""By name, what makes the list of its cells."""
