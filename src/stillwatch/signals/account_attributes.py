@@ -55,6 +55,12 @@ class AccountAttributes:
     def __len__(self) -> int:
         return len(self.created)
 
+    @property
+    def strata(self) -> IntArray:
+        """Number of each account's country and plan, within which chance is counted."""
+        pairs = np.stack([self.country, self.plan])
+        return np.unique(pairs, axis=1, return_inverse=True)[1].ravel().astype(np.int64)
+
     def until(self, moment: int, accounts: IntArray) -> AccountAttributes:
         """Of these accounts, what was known before `moment`: as `accounts_known.sql` has it.
 
