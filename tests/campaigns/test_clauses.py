@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from planted_logs import TUTOR, LogBook
-from stillwatch.campaigns.clauses import LEAN, Scores, acts_as_one, all_act_as_one, score_accounts
+from stillwatch.campaigns.clauses import (
+    LEAN,
+    Scores,
+    acts_as_one,
+    all_act_as_one,
+    own_work,
+    score_accounts,
+)
 from stillwatch.linking.groups import Group
 from stillwatch.signals.owners import read_wording
 
@@ -92,7 +99,7 @@ def test_accounts_are_scored_among_those_they_are_linked_to(tmp_path: Path, deal
     rows = np.flatnonzero(np.isin(traffic.accounts, members))
     group = Group(members, np.zeros(0, np.int64), rows, by_wording=True)
 
-    scores = score_accounts(traffic, read_wording(traffic), [group])
+    scores = score_accounts(traffic, own_work(traffic, read_wording(traffic)), [group])
 
     assert scores.accounts.tolist() == list(range(70))
     assert (scores.group == 0).sum() == 10

@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 from planted_logs import JUDGE, LogBook, rows_of
 from stillwatch.lake.purpose import OWN_DOCUMENTS, PURPOSES
 from stillwatch.records import Target
-from stillwatch.signals.collection import FIGURES, describe_owner, harvest_score, sought_targets
+from stillwatch.signals.collection import (
+    FIGURES,
+    describe_owner,
+    describe_owners,
+    harvest_score,
+    sought_targets,
+)
 from stillwatch.signals.owners import evenly, read_wording
 
 TARGETS = [t.value for t in Target]
+FIGURES_NAMED = list(FIGURES)
 SUPPORT_DESK = "Summarise this customer ticket for our invoice system and extract the order: {}"
 
 
@@ -220,3 +227,20 @@ def test_fixed_wording_is_told_from_what_fills_the_slots(tmp_path: Path) -> None
     assert wording.fixed_share[free].max() == 0.0
     assert np.median(wording.slot_words[templated]) < 24
     assert (wording.slot_words[free] == 12).all()
+
+
+def test_many_owners_at_once_are_described_as_one_by_one(tmp_path: Path) -> None:
+    """Whoever else is described beside it changes nothing about an owner."""
+    book = LogBook(4)
+    names = book.people(8, prompts=7) + book.campaign(4) + book.people(2, prompts=2, name="q")
+    traffic = book.traffic(tmp_path)
+    wording = read_wording(traffic)
+    pool = rows_of(traffic, names)
+    starts = np.cumsum([0, *(len(rows) for rows in pool)])
+
+    together = describe_owners(traffic, wording, np.concatenate(pool), starts)
+
+    alone = [describe_owner(traffic, wording, rows) for rows in pool]
+    assert np.array_equal(together, np.stack(alone), equal_nan=True)
+    assert np.isnan(together[-1, FIGURES_NAMED.index("breadth")])
+    assert np.isfinite(together[0]).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from planted_logs import JUDGE, TUTOR, VOCABULARY, LogBook, rows_of
 from stillwatch.signals.division import (
     BINS,
     _contrast_weights,
-    _Population,
     _reallotment_moments,
     bets,
     bins_of,
@@ -37,6 +37,43 @@ def random_similarity(seed: int, size: int) -> np.ndarray:
     return half + half.T
 
 
+def sums_over_pairs(similarity: np.ndarray) -> tuple[float, float, float]:
+    rows = similarity.sum(axis=1)
+    return float(rows.sum()), float((rows**2).sum()), float((similarity**2).sum())
+
+
+def cosines(prompts: list[set[int]], common: float = 0.25) -> np.ndarray:
+    """Every pair of prompts, word by word: rare words heavy, those of a quarter of prompts out."""
+    size = len(prompts)
+    used = Counter(word for prompt in prompts for word in prompt)
+    worth = {w: np.log(size / k) if k <= common * size else 0.0 for w, k in used.items()}
+    norms = [np.sqrt(sum(worth[w] ** 2 for w in prompt)) for prompt in prompts]
+    found = np.zeros((size, size))
+    for i, j in combinations(range(size), 2):
+        shared = sum(worth[w] ** 2 for w in prompts[i] & prompts[j])
+        found[i, j] = found[j, i] = shared / (norms[i] * norms[j]) if shared else 0.0
+    return found
+
+
+def test_the_scores_are_those_of_the_similarity_of_every_pair(tmp_path: Path) -> None:
+    """The kernel meets pairs through their words; brute force meets each pair."""
+    book = LogBook(6)
+    names = book.people(7, prompts=9) + book.campaign(5, days=range(3), daily=3)
+    traffic = book.traffic(tmp_path)
+    pool = rows_of(traffic, names)
+    scores, prompts = own_subjects(traffic, pool)
+
+    starts, values = traffic.terms.starts, traffic.terms.values
+    chosen = np.concatenate(pool)
+    similarity = cosines([set(values[starts[r] : starts[r + 1]].tolist()) for r in chosen])
+    last = np.cumsum([len(rows) for rows in pool])
+    for i, own in enumerate(prompts.tolist()):
+        drawn = list(range(last[i] - own, last[i]))
+        mean, variance = _reallotment_moments(len(chosen), *sums_over_pairs(similarity), own)
+        expected = (contrast(similarity, drawn) - mean) / np.sqrt(variance)
+        assert scores[i] == pytest.approx(expected, rel=1e-9)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(4, 9), st.data())
 def test_the_moments_are_those_of_all_reallotments(
@@ -47,7 +84,7 @@ def test_the_moments_are_those_of_all_reallotments(
     similarity = random_similarity(seed, size)
     everything = [contrast(similarity, list(d)) for d in combinations(range(size), own)]
 
-    mean, variance = _reallotment_moments(_Population.of(similarity), own)
+    mean, variance = _reallotment_moments(size, *sums_over_pairs(similarity), own)
 
     assert mean == pytest.approx(np.mean(everything), abs=1e-9)
     assert variance == pytest.approx(np.var(everything), abs=1e-9)
@@ -59,7 +96,7 @@ def test_the_moments_hold_in_a_pool_too_large_to_enumerate() -> None:
     rng = np.random.default_rng(8)
     drawn = [contrast(similarity, rng.choice(90, 20, replace=False).tolist()) for _ in range(3000)]
 
-    mean, variance = _reallotment_moments(_Population.of(similarity), 20)
+    mean, variance = _reallotment_moments(90, *sums_over_pairs(similarity), 20)
 
     assert mean == pytest.approx(np.mean(drawn), abs=4 * np.std(drawn) / np.sqrt(3000))
     assert np.sqrt(variance) == pytest.approx(np.std(drawn), rel=0.06)

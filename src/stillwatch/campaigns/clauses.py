@@ -14,8 +14,11 @@ becomes of the answer. Clause 2 is in `declared`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -25,7 +28,15 @@ from stillwatch.signals import division, synchrony
 from stillwatch.signals.owners import Wording, evenly, rows_by_account
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["MINIMUM_WORK", "ActsAsOne", "Scores", "all_act_as_one", "own_work", "score_accounts"]
+__all__ = [
+    "MINIMUM_WORK",
+    "ActsAsOne",
+    "Scores",
+    "Work",
+    "all_act_as_one",
+    "own_work",
+    "score_accounts",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -39,6 +50,7 @@ LEAN = 3.0  # standard deviations by which the mean of one queue's scores may ex
 STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
 PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
 EXCHANGES = np.array([32, 128, 512])
+SCORING_THREADS = 2  # pools are scored apart from each other; the result is the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +92,58 @@ class ActsAsOne:
     synchrony_reference: IntArray
 
 
-def own_work(wording: Wording, rows: IntArray) -> IntArray:
-    """The templated part of an account's exchanges, if it has one; else all of them.
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The own work of every account: of account i, `rows[starts[i] : starts[i + 1]]`."""
+
+    rows: IntArray
+    starts: IntArray
+
+    def of(self, account: int) -> IntArray:
+        return self.rows[self.starts[account] : self.starts[account + 1]]
+
+    def only(self, accounts: IntArray) -> Work:
+        """The work of these accounts, in their order."""
+        sizes = np.diff(self.starts)[accounts]
+        begins = np.concatenate([[0], np.cumsum(sizes)])
+        index = np.repeat(self.starts[accounts] - begins[:-1], sizes) + np.arange(begins[-1])
+        return Work(self.rows[index], begins)
+
+
+def own_work(traffic: Traffic, wording: Wording) -> Work:
+    """The templated part of each account's exchanges, if it has one; else all of them.
 
     A group is judged on the exchanges that carry its templates; so is an account.
     """
-    templated = rows[wording.fixed_share[rows] >= 0.3]
-    return templated if len(templated) >= MINIMUM_WORK else rows
+    rows, starts = rows_by_account(traffic)
+    accounts = len(starts) - 1
+    owner = np.repeat(np.arange(accounts), np.diff(starts))
+    templated = wording.fixed_share[rows] >= 0.3
+    narrow = np.bincount(owner[templated], minlength=accounts) >= MINIMUM_WORK
+    kept = templated | ~narrow[owner]
+    sizes = np.bincount(owner[kept], minlength=accounts)
+    return Work(rows[kept], np.concatenate([[0], np.cumsum(sizes)]))
 
 
-def score_accounts(traffic: Traffic, wording: Wording, groups: list[Group]) -> Scores:
-    """Score every account among those it is linked to, and the others among strangers."""
-    background = synchrony.hourly_background(traffic)
+def score_accounts(
+    traffic: Traffic, work: Work, groups: list[Group], *, with_clock: bool = True
+) -> Scores:
+    """Score every account among those it is linked to, and the others among strangers.
+
+    Args:
+        with_clock: Score synchrony too, which decides nothing.
+    """
+    background = synchrony.hourly_background(traffic) if with_clock else None
     generator = np.random.default_rng(SEED)
-    parts = []
-    for number, group in enumerate(groups):
-        members, pool = _pool_of(traffic, group)
-        parts.append(_score(traffic, members, pool, number, background))
+    pools = [(number, *_pool_of(traffic, group)) for number, group in enumerate(groups)]
     linked = [g.accounts for g in groups]
-    for members, pool in _strangers(traffic, wording, linked, generator):
-        parts.append(_score(traffic, members, pool, -1, background))
+    pools += [(-1, *pool) for pool in _strangers(traffic, work, linked, generator)]
+
+    def score(pool: tuple[int, IntArray, list[IntArray]]) -> tuple[Any, ...]:
+        return _score(traffic, pool[1], pool[2], pool[0], background)
+
+    with ThreadPoolExecutor(SCORING_THREADS) as threads:
+        parts = list(threads.map(score, pools))
     if not parts:
         return Scores(*(np.zeros(0, t) for t in (int, int, float, int, float, int)))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -116,9 +160,10 @@ def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
     """
     bound = np.log(max(groups, 1) / STRICT)
     shown = np.zeros(groups, np.bool_)
+    binned = _binned(scores)
     while True:
         outside = ~np.isin(scores.group, np.flatnonzero(shown))
-        acts = [acts_as_one(scores, number, outside) for number in range(groups)]
+        acts = [_acts_as_one(scores, binned, number, outside) for number in range(groups)]
         reached = np.array([a.log_e >= bound for a in acts], np.bool_) | shown
         if (reached == shown).all():
             return acts
@@ -127,25 +172,39 @@ def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
 
 def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -> ActsAsOne:
     """Clause 1 for one group: conformal test martingales over its members, by name."""
+    return _acts_as_one(scores, _binned(scores), number, reference)
+
+
+_Binned = tuple[IntArray, IntArray]  # bin and stratum of each score; -1 where there is none
+
+
+def _binned(scores: Scores) -> tuple[_Binned, _Binned]:
+    """Division and synchrony, as the martingales read them."""
+
+    def column(values: FloatArray, amounts: IntArray, edges: IntArray, bins_of: Binning) -> _Binned:
+        known = ~np.isnan(values)
+        strata = np.where(known, np.searchsorted(edges, amounts, side="right"), -1)
+        return np.where(known, bins_of(values), -1), strata
+
+    return (
+        column(scores.division, scores.prompts, PROMPTS, division.bins_of),
+        column(scores.synchrony, scores.exchanges, EXCHANGES, synchrony.bins_of),
+    )
+
+
+def _acts_as_one(
+    scores: Scores,
+    binned: tuple[_Binned, _Binned],
+    number: int,
+    reference: npt.NDArray[np.bool_],
+) -> ActsAsOne:
     inside = scores.group == number
     reference = reference & ~inside
     log_division, most_division, division_reference = _martingale(
-        scores.division,
-        scores.prompts,
-        PROMPTS,
-        inside,
-        reference,
-        division.bins_of,
-        division.bets(),
+        binned[0], inside, reference, division.bets(), len(PROMPTS) + 1
     )
     log_synchrony, _, synchrony_reference = _martingale(
-        scores.synchrony,
-        scores.exchanges,
-        EXCHANGES,
-        inside,
-        reference,
-        synchrony.bins_of,
-        synchrony.bets(),
+        binned[1], inside, reference, synchrony.bets(), len(EXCHANGES) + 1
     )
     divided = scores.division[inside]
     consistent = _dealt_at_random(divided)
@@ -184,22 +243,30 @@ def _pool_of(traffic: Traffic, group: Group) -> tuple[IntArray, list[IntArray]]:
 
 
 def _strangers(
-    traffic: Traffic, wording: Wording, linked: list[IntArray], generator: np.random.Generator
+    traffic: Traffic, work: Work, linked: list[IntArray], generator: np.random.Generator
 ) -> list[tuple[IntArray, list[IntArray]]]:
     """Pools of accounts in no group, drawn at random among those with prompts of like length."""
-    order, starts = rows_by_account(traffic)
-    enough = np.flatnonzero(np.diff(starts) >= MINIMUM_WORK)
+    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
     alone = np.setdiff1d(enough, np.concatenate(linked)) if linked else enough
-    work = {int(a): own_work(wording, order[starts[a] : starts[a + 1]]) for a in alone}
-    length = np.array([np.median(traffic.input_words[rows]) for rows in work.values()])
+    own = work.only(alone)
+    length = _medians(traffic.input_words, own.rows, own.starts)
     pools = []
     sorted_alone = alone[np.argsort(length, kind="stable")]
     for stratum in np.array_split(sorted_alone, max(len(alone) // (POOL * 8), 1)):
         shuffled = generator.permutation(stratum)
         for pool in np.array_split(shuffled, max(len(shuffled) // POOL, 1)):
             if len(pool) > 1:
-                pools.append((pool, [work[int(a)] for a in pool]))
+                pools.append((pool, [work.of(int(a)) for a in pool]))
     return pools
+
+
+@nb.njit(cache=True, nogil=True)
+def _medians(values, rows, starts):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(starts) - 1)
+    for i in range(len(found)):
+        found[i] = np.median(values[rows[starts[i] : starts[i + 1]]])
+    return found
 
 
 def _score(
@@ -207,41 +274,57 @@ def _score(
     members: IntArray,
     pool: list[IntArray],
     number: int,
-    background: FloatArray,
+    background: FloatArray | None,
 ) -> tuple[IntArray, IntArray, FloatArray, IntArray, FloatArray, IntArray]:
+    clock = (
+        (np.full(len(pool), np.nan), np.array([len(rows) for rows in pool], np.int64))
+        if background is None
+        else synchrony.common_clock(traffic, pool, background)
+    )
     return (
         members,
         np.full(len(members), number),
         *division.own_subjects(traffic, pool),
-        *synchrony.common_clock(traffic, pool, background),
+        *clock,
     )
 
 
 def _martingale(
-    scores: FloatArray,
-    amounts: IntArray,
-    edges: IntArray,
+    binned: _Binned,
     inside: npt.NDArray[np.bool_],
     outside: npt.NDArray[np.bool_],
-    bins_of: Binning,
     bets: FloatArray,
+    strata: int,
 ) -> tuple[float, float, IntArray]:
     """Log e-value, its largest, and the reference, with like amounts compared with like.
 
     Given its stratum, a member is exchangeable with the reference of that stratum under the null;
     the strata's martingales run one after the other.
     """
-    known = ~np.isnan(scores)
-    bins = bins_of(scores)
-    strata = np.searchsorted(edges, amounts, side="right")
+    bins, stratum = binned
+    members, reference = _counts(bins, stratum, inside, outside, len(bets), strata)
     value = largest = 0.0
     everywhere = np.zeros(len(bets), np.int64)
-    for stratum in range(len(edges) + 1):
-        here = known & (strata == stratum)
-        members = bins[here & inside]
-        reference = np.bincount(bins[here & outside], minlength=len(bets))
-        if len(members):
-            value += conformal_martingale(reference, members, bets)
-            largest += largest_martingale(reference, len(members), bets)
-            everywhere += reference
+    for here in np.unique(stratum[members]).tolist():
+        own = bins[members[stratum[members] == here]]
+        value += conformal_martingale(reference[here], own, bets)
+        largest += largest_martingale(reference[here], len(own), bets)
+        everywhere += reference[here]
     return value, largest, everywhere
+
+
+@nb.njit(cache=True, nogil=True)
+def _counts(bins, stratum, inside, outside, width, strata):  # type: ignore[no-untyped-def]
+    """Where the members with a score stand, and the reference's scores by stratum and bin."""
+    reference = np.zeros((strata, width), np.int64)
+    members = np.empty(len(bins), np.int64)
+    number = 0
+    for i in range(len(bins)):
+        if bins[i] < 0:
+            continue
+        if inside[i]:
+            members[number] = i
+            number += 1
+        elif outside[i]:
+            reference[stratum[i], bins[i]] += 1
+    return members[:number], reference

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -77,13 +78,17 @@ def conformal_martingale(reference: IntArray, members: IntArray, bets: FloatArra
         members: The bin of each member, in an order fixed before the values were seen.
         bets: What the alternative expects, one probability a bin.
     """
-    counts = reference.astype(np.float64).copy()
+    return float(_product_of_bets(reference.astype(np.float64), members, bets))
+
+
+@nb.njit(cache=True, nogil=True)
+def _product_of_bets(counts, members, bets):  # type: ignore[no-untyped-def]
     total = counts.sum()
     logarithm = 0.0
     for member in members:
         counts[member] += 1.0
         total += 1.0
-        logarithm += float(np.log(max(bets[member], 1e-300)) + np.log(total / counts[member]))
+        logarithm += np.log(max(bets[member], 1e-300)) + np.log(total / counts[member])
     return logarithm
 
 
@@ -92,12 +97,17 @@ def largest_martingale(reference: IntArray, members: int, bets: FloatArray) -> f
 
     Greedy is optimal: a bin's factors only shrink as it fills.
     """
-    counts = reference.astype(np.float64).copy()
+    chosen = _best_bins(reference.astype(np.float64), members, bets)
+    return conformal_martingale(reference, chosen, bets)
+
+
+@nb.njit(cache=True, nogil=True)
+def _best_bins(counts, members, bets):  # type: ignore[no-untyped-def]
     chosen = np.empty(members, np.int64)
     for i in range(members):
-        chosen[i] = int(np.argmax(bets / (counts + 1.0)))
+        chosen[i] = np.argmax(bets / (counts + 1.0))
         counts[chosen[i]] += 1.0
-    return conformal_martingale(reference, chosen, bets)
+    return chosen
 
 
 SELECTION = 0.99

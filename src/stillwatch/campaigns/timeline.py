@@ -78,7 +78,7 @@ def weigh_until(
     evidence: Evidence, midnight: int, without: frozenset[str] = frozenset()
 ) -> Weighed:
     """Weigh what was known before a midnight; its accounts are numbered as they were then."""
-    return weigh(evidence.until(midnight), without)
+    return weigh(evidence.until(midnight), without, only_deciding=True)
 
 
 def reported_accounts(weighed: Weighed, rate: float) -> IntArray:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
     ActsAsOne,
+    Work,
     all_act_as_one,
     own_work,
     score_accounts,
@@ -23,10 +24,10 @@ from stillwatch.campaigns.clauses import (
 from stillwatch.campaigns.declared import Togetherness, take_out_declared
 from stillwatch.campaigns.evalues import e_bh, select_by_reference
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.campaigns.tells import measure_tells, tying_evidence
+from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
 from stillwatch.linking.groups import Group, group_accounts
-from stillwatch.signals.collection import FIGURES, describe_owner, harvest_score
-from stillwatch.signals.owners import Wording, read_wording, rows_by_account
+from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
+from stillwatch.signals.owners import Wording, read_wording
 from stillwatch.signals.tell import Scene, Suspects, Tell
 from stillwatch.signals.templates import Fragments, mine_fragments
 from stillwatch.signals.traffic import Traffic
@@ -70,12 +71,10 @@ class Owners:
 
     Attributes:
         accounts: The account, or -1 for an organisation.
-        figures: One row an owner.
         scores: How much each looks like a harvest.
     """
 
     accounts: IntArray
-    figures: FloatArray
     scores: FloatArray
 
 
@@ -114,11 +113,14 @@ class Decision:
         return len(self.reference) - int(np.searchsorted(self.reference, score, side="left"))
 
 
-def weigh(evidence: Evidence, without: frozenset[str] = frozenset()) -> Weighed:
+def weigh(
+    evidence: Evidence, without: frozenset[str] = frozenset(), *, only_deciding: bool = False
+) -> Weighed:
     """Link, then weigh: nothing here depends on the rate.
 
     Args:
         without: Names of signals that are not asked.
+        only_deciding: Leave out what no decision rests on and only a dossier shows.
     """
     traffic, facts, declarations = evidence.traffic, evidence.facts, evidence.declarations
     fragments = mine_fragments(traffic)
@@ -126,10 +128,14 @@ def weigh(evidence: Evidence, without: frozenset[str] = frozenset()) -> Weighed:
         group_accounts(traffic, fragments, facts), declarations, facts, traffic
     )
     wording = read_wording(traffic)
-    acts = all_act_as_one(score_accounts(traffic, wording, groups), len(groups))
+    work = own_work(traffic, wording)
+    scores = score_accounts(traffic, work, groups, with_clock=not only_deciding)
+    acts = all_act_as_one(scores, len(groups))
     together = [
         declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]])) for g in groups
     ]
+    if only_deciding:
+        without = without | (SIGNALS.keys() - TYING)
     tells = measure_tells(_scene(evidence, wording, groups, together), without)
     tying = tying_evidence(tells, len(groups))
     weighed = []
@@ -141,12 +147,13 @@ def weigh(evidence: Evidence, without: frozenset[str] = frozenset()) -> Weighed:
                 acts=acts[number],
                 togetherness=together[number],
                 figures=figures,
-                score=harvest_score(figures),
+                score=float(harvest_score(figures)),
                 tied=facts.tied_share(group.accounts, len(traffic.account_names)),
                 log_e_tied=float(tying[number]),
             )
         )
-    owners = _describe_owners(traffic, wording, [g for g in weighed if g.togetherness.openly])
+    openly = [g for g in weighed if g.togetherness.openly]
+    owners = _describe_owners(traffic, wording, work, openly)
     return Weighed(traffic, wording, fragments, weighed, owners, tells)
 
 
@@ -170,18 +177,17 @@ def _scene(
     )
 
 
-def _describe_owners(traffic: Traffic, wording: Wording, openly: list[WeighedGroup]) -> Owners:
+def _describe_owners(
+    traffic: Traffic, wording: Wording, work: Work, openly: list[WeighedGroup]
+) -> Owners:
     """Every account with enough work as an owner of its own, and every open group as one."""
-    order, starts = rows_by_account(traffic)
-    enough = np.flatnonzero(np.diff(starts) >= MINIMUM_WORK)
-    figures = [
-        describe_owner(traffic, wording, own_work(wording, order[starts[a] : starts[a + 1]]))
-        for a in enough
-    ] + [g.figures for g in openly]
+    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
+    own = work.only(enough)
+    scores = harvest_score(describe_owners(traffic, wording, own.rows, own.starts))
     return Owners(
         accounts=np.concatenate([enough, np.full(len(openly), -1)]),
-        figures=np.stack(figures) if figures else np.zeros((0, len(FIGURES))),
-        scores=np.array([harvest_score(f) for f in figures]),
+        scores=np.concatenate([scores, [g.score for g in openly]]),
     )
 
 

@@ -267,11 +267,10 @@ def _work_on(
     works on two belongs where it does more.
     """
     used = private[fragments.use_fragments]
-    pairs = np.unique(
-        np.stack([of_fragment[fragments.use_fragments[used]], fragments.use_rows[used]]), axis=1
-    )
+    label = of_fragment[fragments.use_fragments[used]]
+    pairs = np.unique(label << 32 | fragments.use_rows[used])
     exchanges = np.bincount(traffic.accounts, minlength=accounts)
-    rows_of = _split(pairs[0], pairs[1])
+    rows_of = _split(pairs >> 32, pairs & 0xFFFFFFFF)
     most = np.zeros(accounts, np.int64)
     best = np.full(accounts, -1)
     for community, rows in rows_of.items():

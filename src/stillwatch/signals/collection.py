@@ -8,14 +8,17 @@ Card: `docs/signals/collection.md`.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
 from stillwatch.lake.purpose import OWN_DOCUMENTS, PURPOSES
-from stillwatch.signals.owners import Wording, evenly
+from stillwatch.signals.owners import Wording, evenly_each, numbered
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["FIGURES", "describe_owner", "harvest_score", "sought_targets"]
+__all__ = ["FIGURES", "describe_owner", "describe_owners", "harvest_score", "sought_targets"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -45,24 +48,43 @@ def describe_owner(traffic: Traffic, wording: Wording, rows: IntArray) -> FloatA
     Args:
         rows: The exchanges of the owner's own work.
     """
-    sample = evenly(rows, SAMPLE)
-    answered = sample[~traffic.refused[sample]]
+    return np.asarray(describe_owners(traffic, wording, rows, np.array([0, len(rows)]))[0])
+
+
+def describe_owners(
+    traffic: Traffic, wording: Wording, rows: IntArray, starts: IntArray
+) -> FloatArray:
+    """The figures of many owners, one row each.
+
+    Args:
+        rows, starts: The exchanges of owner i's own work are `rows[starts[i] : starts[i + 1]]`.
+    """
+    sample, begins = evenly_each(rows, starts, SAMPLE)
+    size = np.diff(begins)
+    owner = np.repeat(np.arange(len(size)), size)
+
+    def mean(values: npt.NDArray[Any], where: npt.NDArray[np.bool_]) -> FloatArray:
+        """Of the sampled exchanges that count, for each owner; NaN where none does."""
+        total = np.bincount(owner[where], values[where], minlength=len(size))
+        counted = np.bincount(owner[where], minlength=len(size))
+        return np.asarray(np.divide(total, counted, np.full(len(size), np.nan), where=counted > 0))
+
+    everything = np.ones(len(sample), np.bool_)
+    answered = ~traffic.refused[sample]
     has_text = traffic.input_words[sample] > 0
-    figures = np.full(len(FIGURES), np.nan)
-    figures[0] = wording.single_turn[sample].mean() if len(sample) else np.nan
-    if has_text.any():
-        figures[1] = wording.fixed_share[sample][has_text].mean()
-        figures[4] = _breadth(traffic, sample[has_text])
-        figures[5] = _asks_for_training_material(traffic.cue_hits[sample[has_text]]).mean()
-    if len(answered):
-        output = np.maximum(traffic.output_words[answered], 0)
-        known = (output > 0) & (traffic.input_words[answered] > 0)
-        if known.any():
-            slots = wording.slot_words[answered][known]
-            figures[2] = np.log((output[known] + 8.0) / (slots + 8.0)).mean()
-            figures[3] = (1.0 - traffic.echoed[answered][known]).mean()
-    distinct = wording.first_of_item[sample].mean() if len(sample) else 0.0
-    figures[6] = np.log1p(len(rows) * distinct * (len(answered) / max(len(sample), 1)))
+    output = np.maximum(traffic.output_words[sample], 0)
+    known = answered & (output > 0) & has_text
+    sought = np.log((output + 8.0) / (wording.slot_words[sample] + 8.0))
+    distinct = np.nan_to_num(mean(wording.first_of_item[sample], everything))
+    part_answered = np.bincount(owner[answered], minlength=len(size)) / np.maximum(size, 1)
+    figures = np.full((len(size), len(FIGURES)), np.nan)
+    figures[:, 0] = mean(wording.single_turn[sample], everything)
+    figures[:, 1] = mean(wording.fixed_share[sample], has_text)
+    figures[:, 2] = mean(sought, known)
+    figures[:, 3] = mean(1.0 - traffic.echoed[sample], known)
+    figures[:, 4] = _breadth(sample, begins, has_text, traffic.terms.values, traffic.terms.starts)
+    figures[:, 5] = mean(_asks_for_training_material(traffic.cue_hits[sample]), has_text)
+    figures[:, 6] = np.log1p(np.diff(starts) * distinct * part_answered)
     return figures
 
 
@@ -81,7 +103,7 @@ def sought_targets(hits: npt.NDArray[np.uint8]) -> IntArray:
     return np.where(fits.any(axis=1), fits.argmax(axis=1), -1)
 
 
-def harvest_score(figures: FloatArray) -> float:
+def harvest_score(figures: FloatArray) -> FloatArray:
     """How much an owner's work looks like a harvest: log of (1 + items × unused × purity) × purity².
 
     Purity is the part of the prompts that ask for what trains a model, beyond the part in which
@@ -90,11 +112,14 @@ def harvest_score(figures: FloatArray) -> float:
     giant that asks now and then must not outweigh a small owner that asks for nothing else. The
     exponent only orders owners; whatever it is, the comparison with the owners of the log is valid.
     A figure that the log cannot tell counts as one half, for every owner alike.
+
+    Args:
+        figures: In the order of `FIGURES` along the last axis; one score for each of the others.
     """
-    unused, purpose = (0.5 if np.isnan(f) else f for f in (figures[0], figures[5]))
-    purity = max(purpose - ACCIDENT, 0.0) / (1.0 - ACCIDENT)
-    harvested = np.expm1(figures[6]) * unused * purity
-    return float(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
+    unused, purpose = (np.nan_to_num(figures[..., i], nan=0.5) for i in (0, 5))
+    purity = np.maximum(purpose - ACCIDENT, 0.0) / (1.0 - ACCIDENT)
+    harvested = np.expm1(figures[..., 6]) * unused * purity
+    return np.asarray(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
 
 
 def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
@@ -103,22 +128,40 @@ def _asks_for_training_material(hits: npt.NDArray[np.uint8]) -> npt.NDArray[np.b
     return np.asarray((strongest >= 2) & (strongest > hits[:, _OWN]))
 
 
-def _breadth(traffic: Traffic, rows: IntArray) -> float:
+@nb.njit(cache=True, nogil=True)
+def _breadth(sample, begins, has_text, terms, term_starts):  # type: ignore[no-untyped-def]
     """1 minus the mean part of its words that one prompt shares with another, template out.
 
     Computed from document frequencies, which gives the mean over all pairs at linear cost.
     """
-    if len(rows) < 3:
-        return float("nan")
-    starts, values = traffic.terms.starts, traffic.terms.values
-    lengths = starts[rows + 1] - starts[rows]
-    index = np.repeat(starts[rows] - np.cumsum(lengths) + lengths, lengths) + np.arange(
-        lengths.sum()
-    )
-    _, documents = np.unique(values[index], return_counts=True)
-    in_slots = documents[documents <= max(0.25 * len(rows), 1.0)].astype(np.float64)
-    words = in_slots.sum() / len(rows)
-    if words <= 0:
-        return 0.0
-    pairs = len(rows) * (len(rows) - 1.0)
-    return float(1.0 - (in_slots * (in_slots - 1.0)).sum() / pairs / words)
+    found = np.full(len(begins) - 1, np.nan)
+    for owner in range(len(begins) - 1):
+        prompts = 0
+        length = 0
+        for k in range(begins[owner], begins[owner + 1]):
+            if has_text[k]:
+                prompts += 1
+                length += term_starts[sample[k] + 1] - term_starts[sample[k]]
+        if prompts < 3:
+            continue
+        words = np.empty(length, np.int64)
+        at = 0
+        for k in range(begins[owner], begins[owner + 1]):
+            if has_text[k]:
+                for i in range(term_starts[sample[k]], term_starts[sample[k] + 1]):
+                    words[at] = terms[i]
+                    at += 1
+        documents = np.zeros(length, np.int64)
+        for word in numbered(words):
+            documents[word] += 1
+        in_slots = 0.0
+        pairs = 0.0
+        for number in documents:
+            if 0 < number <= max(0.25 * prompts, 1.0):
+                in_slots += number
+                pairs += number * (number - 1.0)
+        if in_slots > 0:
+            found[owner] = 1.0 - pairs / (prompts - 1.0) / in_slots
+        else:
+            found[owner] = 0.0
+    return found

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 from math import erf, sqrt
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
-from stillwatch.signals.owners import evenly
+from stillwatch.signals.owners import even_positions, numbered
 from stillwatch.signals.traffic import Traffic
 
 __all__ = ["BINS", "DivisionParameters", "bets", "bins_of", "own_subjects"]
@@ -75,53 +75,48 @@ def own_subjects(
         One score an account of the pool, NaN where it has fewer than 3 usable prompts, and the
         number of usable prompts: few prompts say little, so like is compared with like.
     """
-    chosen, owner = _usable(traffic, pool, parameters)
-    scores = np.full(len(pool), np.nan)
-    counts = np.bincount(owner, minlength=len(pool))
-    if (counts >= 3).sum() < 2:
-        return scores, counts
-    similarity = _similarity(traffic, chosen, parameters)
-    population = _Population.of(similarity)
-    inside = (owner[:, None] == np.arange(len(pool))[None, :]).astype(np.float64)
-    within = (inside * (similarity @ inside)).sum(axis=0)
-    total = population.rows @ inside
-    moments = {
-        int(own): _reallotment_moments(population, int(own))
-        for own in np.unique(counts)
-        if 3 <= own < len(owner)
-    }
-    for i, own in enumerate(counts.tolist()):
-        if own in moments and moments[own][1] > 1e-18:
-            mean, variance = moments[own]
-            own_weight, total_weight = _contrast_weights(own, len(owner))
-            contrast = own_weight * within[i] - total_weight * total[i]
-            scores[i] = (contrast - mean) / np.sqrt(variance)
+    starts = np.concatenate([[0], np.cumsum([len(own) for own in pool])]).astype(np.int64)
+    rows = np.concatenate(pool) if pool else np.zeros(0, np.int64)
+    scores, counts = _score_pool(
+        rows,
+        starts,
+        traffic.input_hashes,
+        traffic.terms.values,
+        traffic.terms.starts,
+        parameters.prompts,
+        parameters.common,
+        parameters.shared_by,
+    )
     return scores, counts
 
 
-@dataclass(frozen=True, slots=True)
-class _Population:
-    """Sums over all pairs of a pool's prompts, taken once.
+@nb.njit(cache=True, nogil=True)
+def _score_pool(rows, pool, items, terms, term_starts, prompts, common, shared_by):  # type: ignore[no-untyped-def]
+    """The scores and the numbers of usable prompts of one pool, `rows[pool[i]:pool[i + 1]]` each."""
+    accounts = len(pool) - 1
+    scores = np.full(accounts, np.nan)
+    chosen, owner = _usable(rows, pool, items, term_starts, prompts, shared_by)
+    counts = np.zeros(accounts, np.int64)
+    for account in owner:
+        counts[account] += 1
+    if (counts >= 3).sum() < 2:
+        return scores, counts
+    within, total, all_pairs, squares, pair_squares = _similarities(
+        chosen, owner, accounts, terms, term_starts, common
+    )
+    for i in range(accounts):
+        own = counts[i]
+        if own < 3 or own >= len(chosen):
+            continue
+        mean, variance = _reallotment_moments(len(chosen), all_pairs, squares, pair_squares, own)
+        if variance > 1e-18:
+            of_within, of_total = _contrast_weights(own, len(chosen))
+            scores[i] = (of_within * within[i] - of_total * total[i] - mean) / np.sqrt(variance)
+    return scores, counts
 
-    Attributes:
-        rows: Each prompt's similarity to all others together.
-        all_pairs, squares, pair_squares: Sums of the rows, of their squares, and of the squares of
-            all similarities.
-    """
 
-    rows: FloatArray
-    all_pairs: float
-    squares: float
-    pair_squares: float
-
-    @classmethod
-    def of(cls, similarity: FloatArray) -> _Population:
-        rows = similarity.sum(axis=1)
-        pair_squares = float(np.vdot(similarity, similarity))
-        return cls(rows, float(rows.sum()), float((rows**2).sum()), pair_squares)
-
-
-def _contrast_weights(own: int, all_prompts: int) -> tuple[float, float]:
+@nb.njit(cache=True, nogil=True)
+def _contrast_weights(own, all_prompts):  # type: ignore[no-untyped-def]
     """Weights of W and R in "mean within minus mean to the rest".
 
     W is the sum of similarities over ordered pairs of one account's prompts, R the sum over pairs
@@ -131,76 +126,150 @@ def _contrast_weights(own: int, all_prompts: int) -> tuple[float, float]:
     return 1.0 / within + 1.0 / across, 1.0 / across
 
 
-def _reallotment_moments(population: _Population, own: int) -> tuple[float, float]:
-    """Mean and variance of the contrast when `own` of the prompts are drawn at random.
+@nb.njit(cache=True, nogil=True)
+def _reallotment_moments(n, all_pairs, squares, pair_squares, own):  # type: ignore[no-untyped-def]
+    """Mean and variance of the contrast when `own` of the n prompts are drawn at random.
 
     Sampling without replacement from a finite population: W is a quadratic and R a linear
     statistic of the drawn set, whose moments need only the chances that 1 to 4 given prompts are
     drawn (Mantel 1967 for such permutation moments).
+
+    Args:
+        all_pairs, squares, pair_squares: Sums of each prompt's similarity to all others, of the
+            squares of these, and of the squares of all similarities.
     """
-    n = len(population.rows)
-    chance = np.cumprod([(own - k) / (n - k) for k in range(4)])
-    all_pairs, squares = population.all_pairs, population.squares
-    pair_squares = population.pair_squares
-    mean_w, mean_r = chance[1] * all_pairs, chance[0] * all_pairs
+    one = own / n
+    two = one * (own - 1.0) / (n - 1.0)
+    three = two * (own - 2.0) / (n - 2.0)
+    four = three * (own - 3.0) / (n - 3.0) if n > 3 else 0.0
+    mean_w, mean_r = two * all_pairs, one * all_pairs
     w_w = (
-        2 * pair_squares * chance[1]
-        + 4 * (squares - pair_squares) * chance[2]
-        + (all_pairs**2 - 4 * squares + 2 * pair_squares) * chance[3]
+        2 * pair_squares * two
+        + 4 * (squares - pair_squares) * three
+        + (all_pairs**2 - 4 * squares + 2 * pair_squares) * four
     )
-    r_r = chance[0] * squares + chance[1] * (all_pairs**2 - squares)
-    w_r = 2 * squares * chance[1] + (all_pairs**2 - 2 * squares) * chance[2]
+    r_r = one * squares + two * (all_pairs**2 - squares)
+    w_r = 2 * squares * two + (all_pairs**2 - 2 * squares) * three
     a, b = _contrast_weights(own, n)
     mean = a * mean_w - b * mean_r
     variance = (
         a * a * (w_w - mean_w**2) + b * b * (r_r - mean_r**2) - 2 * a * b * (w_r - mean_w * mean_r)
     )
-    return float(mean), float(variance)
+    return mean, variance
 
 
-def _usable(
-    traffic: Traffic, pool: list[IntArray], parameters: DivisionParameters
-) -> tuple[IntArray, IntArray]:
+@nb.njit(cache=True, nogil=True)
+def _usable(rows, pool, items, term_starts, prompts, shared_by):  # type: ignore[no-untyped-def]
     """Sampled prompts and their account, without common assignments and repeats."""
-    rows = [evenly(own, 4 * parameters.prompts) for own in pool]
-    everything = np.concatenate(rows) if rows else np.zeros(0, np.int64)
-    owner = np.repeat(np.arange(len(pool)), [len(r) for r in rows])
-    items = traffic.input_hashes[everything]
-    _, item = np.unique(items, return_inverse=True)
-    pairs = np.unique(item.astype(np.int64) << 32 | owner)
-    askers = np.bincount(pairs >> 32)
-    _, first = np.unique(item.astype(np.int64) << 32 | owner, return_index=True)
-    keep = np.zeros(len(everything), np.bool_)
-    keep[first] = True
-    words = traffic.terms.starts[everything + 1] - traffic.terms.starts[everything]
-    keep &= (askers[item] <= parameters.shared_by) & (words >= 2)
-    kept, kept_owner = everything[keep], owner[keep]
-    selected = [
-        evenly(np.flatnonzero(kept_owner == a), parameters.prompts) for a in range(len(pool))
-    ]
-    index = np.concatenate(selected) if selected else np.zeros(0, np.int64)
-    return kept[index], kept_owner[index]
+    accounts = len(pool) - 1
+    taken = np.empty(4 * prompts * accounts, np.int64)
+    begins = np.zeros(accounts + 1, np.int64)
+    for i in range(accounts):
+        own = even_positions(pool[i + 1] - pool[i], 4 * prompts)
+        taken[begins[i] : begins[i] + len(own)] = rows[pool[i] + own]
+        begins[i + 1] = begins[i] + len(own)
+    number = begins[accounts]
+    entry = numbered(items[taken[:number]])
+    askers = np.zeros(number, np.int64)
+    latest = np.full(number, -1, np.int64)
+    first = np.zeros(number, np.bool_)
+    for i in range(accounts):
+        for k in range(begins[i], begins[i + 1]):
+            if latest[entry[k]] != i:
+                latest[entry[k]] = i
+                askers[entry[k]] += 1
+                first[k] = True
+    chosen = np.empty(prompts * accounts, np.int64)
+    owner = np.empty(prompts * accounts, np.int64)
+    size = 0
+    kept = np.empty(4 * prompts, np.int64)
+    for i in range(accounts):
+        found = 0
+        for k in range(begins[i], begins[i + 1]):
+            words = term_starts[taken[k] + 1] - term_starts[taken[k]]
+            if first[k] and askers[entry[k]] <= shared_by and words >= 2:
+                kept[found] = taken[k]
+                found += 1
+        for position in even_positions(found, prompts):
+            chosen[size] = kept[position]
+            owner[size] = i
+            size += 1
+    return chosen[:size], owner[:size]
 
 
-def _similarity(traffic: Traffic, rows: IntArray, parameters: DivisionParameters) -> FloatArray:
-    """Cosine of each pair of prompts by their words, rare ones heavy, template words out.
+@nb.njit(cache=True, nogil=True)
+def _similarities(rows, owner, accounts, terms, term_starts, common):  # type: ignore[no-untyped-def]
+    """Sums of the cosines of all pairs of prompts by their words, rare ones heavy, template out.
 
-    The diagonal is 0: no prompt is its own neighbour.
+    Each pair is met once, through the words that both hold; no prompt is its own neighbour.
+
+    Returns:
+        For each account, the sum over ordered pairs of its own prompts, and over those with the
+        first prompt in it; then the three sums of `_reallotment_moments`.
     """
-    starts, values = traffic.terms.starts, traffic.terms.values
-    lengths = starts[rows + 1] - starts[rows]
-    index = np.repeat(starts[rows] - np.cumsum(lengths) + lengths, lengths)
-    words = values[index + np.arange(lengths.sum())]
-    prompt = np.repeat(np.arange(len(rows)), lengths)
-    _, word, documents = np.unique(words, return_inverse=True, return_counts=True)
-    weight = np.log(len(rows) / documents)
-    weight[documents > parameters.common * len(rows)] = 0.0
-    shared = (documents[word] > 1) & (weight[word] > 0)
-    norms = np.sqrt(np.bincount(prompt, weight[word] ** 2, minlength=len(rows)))
-    scaled = weight[word[shared]] / norms[prompt[shared]]
-    vectors = csr_matrix(
-        (scaled, (prompt[shared], word[shared])), shape=(len(rows), len(documents))
-    )
-    similarity: FloatArray = (vectors @ vectors.T).toarray()
-    np.fill_diagonal(similarity, 0.0)
-    return similarity
+    n = len(rows)
+    begins = np.zeros(n + 1, np.int64)
+    for p in range(n):
+        begins[p + 1] = begins[p] + term_starts[rows[p] + 1] - term_starts[rows[p]]
+    words = np.empty(begins[n], np.int64)
+    for p in range(n):
+        words[begins[p] : begins[p + 1]] = terms[term_starts[rows[p]] : term_starts[rows[p] + 1]]
+    word = numbered(words)
+    documents = np.zeros(len(word), np.int64)
+    for w in word:
+        documents[w] += 1
+    weight = np.zeros(len(word))
+    for w in range(len(word)):
+        if 0 < documents[w] <= common * n:
+            weight[w] = np.log(n / documents[w])
+    # The prompts that hold a word, in their order, lie side by side.
+    place = np.zeros(len(word) + 1, np.int64)
+    for w in range(len(word)):
+        shared = documents[w] > 1 and weight[w] > 0
+        place[w + 1] = place[w] + (documents[w] if shared else 0)
+    filled = place[:-1].copy()
+    holders = np.empty(place[-1], np.int64)
+    values = np.empty(place[-1])
+    for p in range(n):
+        norm = 0.0
+        for k in range(begins[p], begins[p + 1]):
+            norm += weight[word[k]] ** 2
+        for k in range(begins[p], begins[p + 1]):
+            w = word[k]
+            if place[w + 1] > place[w]:
+                holders[filled[w]] = p
+                values[filled[w]] = weight[w] / np.sqrt(norm)
+                filled[w] += 1
+    own_next = place[:-1].copy()
+    similarity = np.zeros(n)
+    met = np.empty(n, np.int64)
+    of_prompt = np.zeros(n)
+    within, total = np.zeros(accounts), np.zeros(accounts)
+    pair_squares = 0.0
+    for p in range(n):
+        number = 0
+        for k in range(begins[p], begins[p + 1]):
+            w = word[k]
+            if place[w + 1] == place[w]:
+                continue
+            at = own_next[w]
+            own_next[w] += 1
+            for j in range(at + 1, place[w + 1]):
+                if similarity[holders[j]] == 0.0:
+                    met[number] = holders[j]
+                    number += 1
+                similarity[holders[j]] += values[at] * values[j]
+        for j in range(number):
+            q = met[j]
+            of_prompt[p] += similarity[q]
+            of_prompt[q] += similarity[q]
+            pair_squares += 2.0 * similarity[q] ** 2
+            if owner[p] == owner[q]:
+                within[owner[p]] += 2.0 * similarity[q]
+            similarity[q] = 0.0
+    all_pairs, squares = 0.0, 0.0
+    for p in range(n):
+        total[owner[p]] += of_prompt[p]
+        all_pairs += of_prompt[p]
+        squares += of_prompt[p] ** 2
+    return within, total, all_pairs, squares, pair_squares

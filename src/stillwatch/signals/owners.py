@@ -14,7 +14,15 @@ import numpy.typing as npt
 
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Wording", "evenly", "read_wording", "rows_by_account"]
+__all__ = [
+    "Wording",
+    "even_positions",
+    "evenly",
+    "evenly_each",
+    "numbered",
+    "read_wording",
+    "rows_by_account",
+]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -49,9 +57,59 @@ def rows_by_account(traffic: Traffic) -> tuple[IntArray, IntArray]:
 
 def evenly(rows: IntArray, limit: int) -> IntArray:
     """At most `limit` of the rows, evenly spaced: the same rows whoever asks."""
-    if len(rows) <= limit:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, limit).astype(np.int64)]
+    return np.asarray(rows[even_positions(len(rows), limit)])
+
+
+def evenly_each(rows: IntArray, starts: IntArray, limit: int) -> tuple[IntArray, IntArray]:
+    """`evenly` for each part `rows[starts[i] : starts[i + 1]]`, and where each begins then."""
+    begins = np.concatenate([[0], np.cumsum(np.minimum(np.diff(starts), limit))])
+    taken = np.empty(begins[-1], np.int64)
+    _take_evenly(rows, starts, begins, limit, taken)
+    return taken, begins
+
+
+@nb.njit(cache=True, nogil=True)
+def _take_evenly(rows, starts, begins, limit, taken):  # type: ignore[no-untyped-def]
+    for part in range(len(starts) - 1):
+        positions = even_positions(starts[part + 1] - starts[part], limit)
+        for i in range(len(positions)):
+            taken[begins[part] + i] = rows[starts[part] + positions[i]]
+
+
+@nb.njit(cache=True, nogil=True)
+def even_positions(size, limit):  # type: ignore[no-untyped-def]
+    """At most `limit` of the numbers below `size`, evenly spaced."""
+    if size <= limit:
+        return np.arange(size)
+    positions = np.empty(limit, np.int64)
+    step = (size - 1) / max(limit - 1, 1)
+    for i in range(limit - 1):
+        positions[i] = int(i * step)
+    positions[limit - 1] = size - 1 if limit > 1 else 0
+    return positions
+
+
+@nb.njit(cache=True, nogil=True)
+def numbered(hashes):  # type: ignore[no-untyped-def]
+    """The distinct values of an array of hashes numbered from 0 in order of appearance."""
+    capacity = 16
+    while capacity < 2 * len(hashes):
+        capacity *= 2
+    place = np.full(capacity, -1, np.int64)
+    numbers = np.empty(len(hashes), np.int64)
+    distinct = np.empty(len(hashes), np.int64)
+    count = 0
+    for i in range(len(hashes)):
+        # Fibonacci hashing (Knuth 1973): small integers spread as hashes do.
+        at = ((hashes[i] * np.int64(-7046029254386353131)) >> 20) & (capacity - 1)
+        while place[at] >= 0 and distinct[place[at]] != hashes[i]:
+            at = (at + 1) & (capacity - 1)
+        if place[at] < 0:
+            place[at] = count
+            distinct[count] = hashes[i]
+            count += 1
+        numbers[i] = place[at]
+    return numbers
 
 
 def read_wording(traffic: Traffic) -> Wording:
