@@ -13,15 +13,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.signals import cohorts
+from stillwatch.signals import cohorts, failover, queue_clock
 from stillwatch.signals.tell import Scene, Tell
 
 __all__ = ["SIGNALS", "TYING", "measure_tells", "tying_evidence"]
 
-SIGNALS: dict[str, Callable[[Scene], Tell]] = {cohorts.NAME: cohorts.measure}
+SIGNALS: dict[str, Callable[[Scene], Tell]] = {
+    cohorts.NAME: cohorts.measure,
+    queue_clock.NAME: queue_clock.measure,
+    failover.NAME: failover.measure,
+}
 """Every signal by its name; a new one is a file, a card and a line here."""
 
-TYING: frozenset[str] = frozenset({cohorts.NAME})
+TYING: frozenset[str] = frozenset({cohorts.NAME, queue_clock.NAME, failover.NAME})
 """Signals whose null strangers with a wording in common fulfil, shown on look-alikes."""
 
 

@@ -18,7 +18,7 @@ from stillwatch.signals.owners import Wording
 from stillwatch.signals.shared_facts import Facts, Sightings
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Scene", "Suspects", "Tell", "silent"]
+__all__ = ["Scene", "Suspects", "Tell", "examples", "silent"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -95,3 +95,12 @@ def silent(signal: str, groups: int) -> Tell:
         members=[nobody] * groups,
         rows=[nobody] * groups,
     )
+
+
+def examples(traffic: Traffic, rows: IntArray, accounts: IntArray, each: int = 3) -> IntArray:
+    """Of these rows, in time order, the first few of each of these accounts."""
+    mine = rows[np.isin(traffic.accounts[rows], accounts)]
+    order = np.argsort(traffic.accounts[mine], kind="stable")
+    owner = traffic.accounts[mine][order]
+    place = np.arange(len(owner)) - np.searchsorted(owner, owner)
+    return np.sort(mine[order][place < each])
