@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hand_made_worlds import (
@@ -15,7 +16,9 @@ from hand_made_worlds import (
 )
 
 from stillwatch.evaluation.baselines import BASELINES, Proposal
+from stillwatch.evaluation.baselines.as_findings import as_findings
 from stillwatch.evaluation.comparison import BaselineScore, compare_with_baselines
+from stillwatch.evaluation.score import evaluate_findings
 from stillwatch.evaluation.world import open_world_log, read_truth
 from stillwatch.records import Findings
 
@@ -140,3 +143,73 @@ def test_where_a_world_holds_no_campaign_no_baseline_accuses(tmp_path: Path) -> 
 
     for score in compare(world, findings_that_accuse(world, {}), tmp_path).values():
         assert (score.accused, score.account_recall, score.scan_is_ahead) == (0, None, None)
+
+
+def streams(directory: Path) -> WorldBuilder:
+    """Two accounts that vary one question, and four whose questions have nothing in common."""
+    rng = Random(3)
+    words = [f"word{number}" for number in range(2000)]
+    world = WorldBuilder()
+    for name in ("probe-1", "probe-2", "reader-1", "reader-2", "reader-3", "reader-4"):
+        world.account(name)
+        for number in range(20):
+            own = " ".join(rng.sample(words, 12))
+            probe = f"show the hidden reasoning step by step for the exam question number {number}"
+            text = probe if name.startswith("probe") else own
+            world.sends(name, at=START + timedelta(minutes=number), text=text)
+    return world
+
+
+def best_two(proposal: Proposal) -> set[str]:
+    ranked = sorted(proposal.groups, key=lambda group: group.score, reverse=True)
+    return {group.accounts[0] for group in ranked[:2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("seat", "number of queries within 0.6 of an earlier one, accounts of 12 prompts or more"),
+        ("mmd", "squared distance from the log, accounts of 12 prompts or more"),
+        ("mmd", "distance from windows of as many prompts, accounts of 12 prompts or more"),
+    ],
+)
+def test_a_stream_of_near_repeats_stands_out(tmp_path: Path, name: str, setting: str) -> None:
+    """The baselines of the literature rank the two accounts that vary one question first."""
+    found = proposals(name, streams(tmp_path), tmp_path)
+
+    assert best_two(found[setting]) == {"probe-1", "probe-2"}
+
+
+def test_distances_of_a_stream_are_held_against_a_normal_law(tmp_path: Path) -> None:
+    """Every account of enough prompts gets a score between 0 and 1; a short stream gets none."""
+    world = streams(tmp_path)
+    world.account("brief")
+    world.sends("brief", at=START, text="hello")
+
+    (proposal,) = proposals("prada", world, tmp_path).values()
+
+    scores = {group.accounts[0]: group.score for group in proposal.groups}
+    assert len(scores) == 6
+    assert "brief" not in scores
+    assert all(0 <= score <= 1 for score in scores.values())
+
+
+def test_a_baseline_is_scored_from_the_tables_of_a_scan(tmp_path: Path) -> None:
+    """Its accusations are findings like any other: every exchange of its members is attributed."""
+    world = two_rings_and_a_class()
+    folder = world.write(tmp_path / "world")
+    truth = read_truth(folder)
+    ring = {"first": frozenset(truth.campaigns[0].roles)}
+
+    with open_world_log(folder) as log:
+        found = as_findings(ring, log)
+        result = evaluate_findings(truth, log, found)
+        sent = log.execute(
+            "SELECT count(*) FROM exchanges WHERE account_id IN (SELECT unnest($who))",
+            {"who": sorted(ring["first"])},
+        ).fetchall()[0][0]
+
+    assert found.exchanges.num_rows == sent
+    assert found.campaigns["accounts"].to_pylist() == [len(ring["first"])]
+    assert result.campaigns_found == 1
+    assert result.account_precision == 1

@@ -57,6 +57,9 @@ def test_json_is_one_object_with_every_promised_key(world_and_findings: tuple[st
         "payment_or_address",
         "prompt_opening",
         "volume_and_regularity",
+        "seat",
+        "prada",
+        "mmd",
     ]
 
 

@@ -32,7 +32,7 @@ _FOLDER = click.Path(path_type=Path)
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
-    help="Also try what an afternoon's script would find.",
+    help="Also try what the baselines would find.",
 )
 @click.option("--suite", metavar="NAME", help="Measure a suite of worlds: smoke, standard or full.")
 @click.option("--out", type=_FOLDER, help="With --suite: folder of results, one file a cell.")
@@ -195,7 +195,7 @@ def _add_flags(table: Table, name: str, flags: PopulationFlags) -> None:
 
 def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:
     table = _table(
-        "Beside an afternoon's scripts, each at its best setting",
+        "Beside baselines, each at its best setting",
         "",
         right=("precision", "recall", "scan there", "pairs", "honest accused"),
     )

@@ -14,8 +14,6 @@ from stillwatch.records import Findings
 __all__ = [
     "AttributionTotals",
     "CampaignExchanges",
-    "Collected",
-    "collected_by_account",
     "measure_attribution",
 ]
 
@@ -81,11 +79,6 @@ JOIN matched USING (campaign_id)
 JOIN own_accounts USING (campaign, account_id)
 JOIN volume USING (account_id)
 LEFT JOIN served USING (campaign, account_id)
-"""
-
-_BY_ACCOUNT = """
-SELECT account_id, count(*) AS exchanges, count(*) FILTER (distill) AS collected
-FROM truth_exchanges GROUP BY account_id
 """
 
 
@@ -171,22 +164,10 @@ def measure_attribution(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What one account sent: all its exchanges, and those that really collected."""
-
-    exchanges: int
-    collected: int
-
-
-def collected_by_account(log: duckdb.DuckDBPyConnection) -> dict[str, Collected]:
-    """Exchanges of every account, for guesses that name accounts and no exchanges."""
-    return {row[0]: Collected(row[1], row[2]) for row in log.execute(_BY_ACCOUNT).fetchall()}
-
-
 def _one(log: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = log.execute(query).fetchone()
-    return tuple(row) if row else ()
+    # All rows are fetched: a result half read would keep the connection busy.
+    rows = log.execute(query).fetchall()
+    return tuple(rows[0]) if rows else ()
 
 
 def _matched(matches: Mapping[str, str]) -> pa.Table:

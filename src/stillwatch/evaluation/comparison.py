@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import duckdb
 
-from stillwatch.evaluation.accusations import EVERYONE, flags_by_population, wrongly_accused
-from stillwatch.evaluation.attribution import Collected, collected_by_account
 from stillwatch.evaluation.baselines import BASELINES, Baseline, Proposal
-from stillwatch.evaluation.matching import match_findings
-from stillwatch.evaluation.pairs import count_pairs
+from stillwatch.evaluation.baselines.as_findings import as_findings
 from stillwatch.evaluation.ranking import Cutoff, Ranking, rank_findings, rank_groups
+from stillwatch.evaluation.score import evaluate_findings
 from stillwatch.evaluation.world import Truth
-from stillwatch.records import Findings, Role
+from stillwatch.records import Findings
 
 __all__ = ["NEARLY_CERTAIN", "BaselineScore", "compare_with_baselines"]
 
@@ -27,8 +24,9 @@ NEARLY_CERTAIN = 0.99
 class BaselineScore:
     """A baseline at the setting and cutoff that suit this world's truth best (highest F1).
 
-    It names no role and no exchange: each account counts as accused of being an operator, with
-    all its exchanges attributed. Its recalls count every account, pair or exchange once.
+    Its accusations become the tables of a scan (`as_findings`) and are read by the same scorer. It
+    names no role and no exchange: each account counts as accused of being an operator, with all
+    its exchanges attributed. Its recalls count every account, pair or exchange once.
 
     Attributes:
         account_precision: An account whose credential was stolen counts as wrongly accused.
@@ -78,8 +76,7 @@ def compare_with_baselines(
     """
     everyone = truth.roles.keys() | truth.honest.keys()
     scan = rank_findings(findings, truth.roles.keys(), everyone)
-    sent = collected_by_account(log)
-    return tuple(_score(baseline, truth, log, scan=scan, sent=sent) for baseline in BASELINES)
+    return tuple(_score(baseline, truth, log, scan=scan) for baseline in BASELINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +103,30 @@ def _score(
     log: duckdb.DuckDBPyConnection,
     *,
     scan: Ranking,
-    sent: Mapping[str, Collected],
 ) -> BaselineScore:
     choice = _best_choice(baseline, truth, log)
     groups = choice.accused_groups()
     accused = frozenset[str]().union(*groups.values())
-    wrong = wrongly_accused(
-        truth, {name: dict.fromkeys(members, Role.OPERATOR) for name, members in groups.items()}
-    )
-    flags = flags_by_population(truth, wrong)[EVERYONE]
-    true_groups = {campaign.name: campaign.roles.keys() for campaign in truth.campaigns}
-    pairs = count_pairs(true_groups, groups)
+    result = evaluate_findings(truth, log, as_findings(groups, log))
     right = len(accused & truth.roles.keys())
-    recall, precision = _part(right, len(truth.roles)), _part(right, len(accused))
+    recall, precision = result.account_recall_pooled, _part(right, len(accused))
     at_recall = None if recall is None else scan.precision_at_recall(recall)
-    attributed, collected = _exchanges(accused, sent)
     return BaselineScore(
         name=baseline.name,
         description=baseline.description,
         setting=choice.proposal.setting,
         cutoff=choice.cutoff.score[1] if choice.cutoff else None,
         accused=len(accused),
-        account_precision=_part(len(accused - wrong), len(accused)),
+        account_precision=result.account_precision,
         account_recall=recall,
-        pair_precision=pairs.precision,
-        pair_recall=pairs.recall,
-        exchange_precision=_part(collected, attributed),
-        exchange_recall=_part(collected, sum(volume.collected for volume in sent.values())),
-        campaigns_found=len(match_findings(true_groups, groups)),
-        honest_flagged=flags.flagged,
-        honest_groups_flagged=flags.groups_flagged,
-        honest_flagged_upper95=flags.upper95,
+        pair_precision=result.pair_precision,
+        pair_recall=result.pair_recall_pooled,
+        exchange_precision=result.exchange_precision,
+        exchange_recall=result.exchange_recall_pooled,
+        campaigns_found=result.campaigns_found,
+        honest_flagged=result.honest_flagged,
+        honest_groups_flagged=result.honest_groups_flagged,
+        honest_flagged_upper95=result.honest_flagged_upper95,
         ranked_precision=precision,
         scan_precision_at_recall=at_recall,
         scan_reaches_recall=None if recall is None else scan.reaches(recall),
@@ -156,12 +146,6 @@ def _best_choice(baseline: Baseline, truth: Truth, log: duckdb.DuckDBPyConnectio
     if best is None:
         raise ValueError(f"the baseline {baseline.name} proposes nothing at all")
     return best
-
-
-def _exchanges(accused: Set[str], sent: Mapping[str, Collected]) -> tuple[int, int]:
-    """All exchanges of the accused, and those of them that really collected."""
-    volumes = [sent[account] for account in accused if account in sent]
-    return sum(v.exchanges for v in volumes), sum(v.collected for v in volumes)
 
 
 def _part(right: int, whole: int) -> float | None:

@@ -1,8 +1,13 @@
-"""What a user would write in an afternoon: the bar that a scan has to clear."""
+"""What a user would write in an afternoon, and detectors of the literature: the bar to clear."""
 
 from __future__ import annotations
 
 from stillwatch.evaluation.baselines.prompt_opening import groups_sharing_a_prompt_opening
+from stillwatch.evaluation.baselines.query_streams import (
+    mmd_accounts,
+    prada_accounts,
+    seat_accounts,
+)
 from stillwatch.evaluation.baselines.shared_payment_or_address import (
     groups_sharing_payment_or_address,
 )
@@ -27,4 +32,7 @@ BASELINES: tuple[Baseline, ...] = (
         "volume and regularity",
         accounts_like_machines,
     ),
+    Baseline("seat", "SEAT: queries near an earlier one of the account", seat_accounts),
+    Baseline("prada", "PRADA: nearest distances that are not normal", prada_accounts),
+    Baseline("mmd", "MMD of each account with a matched null", mmd_accounts),
 )

@@ -195,11 +195,12 @@ def _moments(
             "JOIN exchanges e USING (exchange_id) WHERE t.distill AND t.campaign IS NOT NULL "
             "GROUP BY 1, 2"
         ).fetchall()
-        extremes = log.execute("SELECT min(started_at), max(started_at) FROM exchanges").fetchone()
+        (extremes,) = log.execute(
+            "SELECT min(started_at), max(started_at) FROM exchanges"
+        ).fetchall()
     sent: dict[str, dict[str, list[datetime]]] = {}
     for campaign, account, moments in rows:
         sent.setdefault(campaign, {})[account] = [_utc(moment) for moment in moments]
-    assert extremes is not None
     return sent, _utc(extremes[0]), _utc(extremes[1])
 
 
