@@ -11,7 +11,14 @@ import pytest
 from planted_logs import DAY, START, LogBook, members_of, planted
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.timeline import weigh_until
-from stillwatch.campaigns.weighing import Weighed, weigh
+from stillwatch.campaigns.weighing import (
+    TIED,
+    Weighed,
+    WeighedGroup,
+    decide,
+    prepare,
+    weigh,
+)
 from stillwatch.signals.traffic import microseconds
 
 MIDNIGHTS = [START + DAY * n for n in range(1, 7)]
@@ -28,6 +35,10 @@ def staggered(seed: int = 4) -> LogBook:
         row["client_net_token"] = f"net-{number % 211}.{row['started_at'].day}"
         row["user_agent"] = f"client/{number % 13}"
     return book
+
+
+def names(weighed: Weighed, group: WeighedGroup) -> set[str]:
+    return set(weighed.traffic.account_names[group.group.accounts].tolist())
 
 
 def assert_the_same(one: Weighed, other: Weighed) -> None:
@@ -52,9 +63,29 @@ def test_what_is_weighed_at_a_midnight_is_what_a_scan_until_then_weighs(
     then = book.evidence(tmp_path, until=midnight)
 
     assert_the_same(
-        weigh_until(whole, microseconds(midnight)),
+        weigh_until(whole, prepare(whole.traffic), microseconds(midnight)),
         weigh(then),
     )
+
+
+def test_a_midnight_asks_the_tying_signals_about_whom_a_decision_hangs_on(tmp_path: Path) -> None:
+    """A group that wording alone links, and that passes the clauses, is asked about as in a scan."""
+    book, workers = planted(
+        6, payment_token=None, payment_bin="400000", email_domain="mail.example"
+    )
+    for number, row in enumerate(book.accounts):
+        row["device_token"] = f"device-{number}"
+        row["payment_bin"] = row["payment_bin"] or f"5{number:05}"
+        row["email_domain"] = row["email_domain"] or f"m{number % 50}.example"
+    evidence = book.evidence(tmp_path)
+
+    asked, all_asked = weigh(evidence, only_deciding=True), weigh(evidence)
+
+    index = [set(workers) <= names(asked, group) for group in asked.groups].index(True)
+    group = asked.groups[index]
+    assert group.tied < TIED
+    assert group.log_e_tied == all_asked.groups[index].log_e_tied > 0
+    assert np.array_equal(decide(asked, 0.01).reported, decide(all_asked, 0.01).reported)
 
 
 def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(tmp_path: Path) -> None:
@@ -95,4 +126,9 @@ def test_going_back_and_then_further_back_is_going_back_at_once(tmp_path: Path) 
     whole = read_evidence(staggered().open(tmp_path))
     late, early = microseconds(MIDNIGHTS[3]), microseconds(MIDNIGHTS[1])
 
-    assert_the_same(weigh_until(whole.until(late), early), weigh_until(whole, early))
+    prepared = prepare(whole.traffic)
+    cut = whole.until(late)
+
+    assert_the_same(
+        weigh_until(cut, prepare(cut.traffic), early), weigh_until(whole, prepared, early)
+    )

@@ -13,7 +13,7 @@ from stillwatch.campaigns.evalues import SELECTION
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
-from stillwatch.campaigns.weighing import FIRST_STAGE, decide, weigh
+from stillwatch.campaigns.weighing import FIRST_STAGE, decide, prepare, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import ActorProfile, Findings
 from stillwatch.signals.traffic import microseconds
@@ -72,7 +72,8 @@ def scan(
     """
     evidence = read_evidence(log, progress=lambda rows: progress("read", rows, 0))
     progress("weigh", 0, 0)
-    weighed = weigh(evidence, settings.without)
+    prepared = prepare(evidence.traffic)
+    weighed = weigh(evidence, settings.without, prepared=prepared)
     decision = decide(weighed, settings.rate)
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
@@ -81,6 +82,7 @@ def scan(
         reported_accounts(weighed, settings.rate) if settings.with_timeline else np.zeros(0, int),
         settings.rate,
         moment,
+        prepared=prepared,
         without=settings.without,
         progress=lambda done, of: progress("replay", done, of),
     )

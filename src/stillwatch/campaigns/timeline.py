@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.campaigns.weighing import Weighed, decide, weigh
+from stillwatch.campaigns.weighing import Prepared, Weighed, decide, weigh
 
 __all__ = ["FirstFlags", "replay_midnights"]
 
@@ -37,6 +37,7 @@ def replay_midnights(
     rate: float,
     scan: int,
     *,
+    prepared: Prepared,
     without: frozenset[str] = frozenset(),
     progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> FirstFlags:
@@ -48,6 +49,7 @@ def replay_midnights(
     Args:
         accounts: Accounts to look for.
         scan: The moment of the scan itself.
+        prepared: Of the whole evidence.
         without: Names of signals that are not asked.
     """
     started = evidence.traffic.started
@@ -59,26 +61,26 @@ def replay_midnights(
     for number, midnight in enumerate(midnights.tolist()):
         if wanted <= flagged.keys():
             break
-        for account in _reported_until(evidence, midnight, rate, without):
+        for account in _reported_until(evidence, prepared, midnight, rate, without):
             flagged.setdefault(int(account), midnight)
         progress(number + 1, len(midnights))
     return FirstFlags(flagged, scan)
 
 
 def _reported_until(
-    evidence: Evidence, midnight: int, rate: float, without: frozenset[str]
+    evidence: Evidence, prepared: Prepared, midnight: int, rate: float, without: frozenset[str]
 ) -> IntArray:
     """Who would have been reported at a midnight, in today's numbering of accounts."""
-    weighed = weigh_until(evidence, midnight, without)
+    weighed = weigh_until(evidence, prepared, midnight, without)
     names = weighed.traffic.account_names[reported_accounts(weighed, rate)]
     return np.searchsorted(evidence.traffic.account_names, names)
 
 
 def weigh_until(
-    evidence: Evidence, midnight: int, without: frozenset[str] = frozenset()
+    evidence: Evidence, prepared: Prepared, midnight: int, without: frozenset[str] = frozenset()
 ) -> Weighed:
     """Weigh what was known before a midnight; its accounts are numbered as they were then."""
-    return weigh(evidence.until(midnight), without, only_deciding=True)
+    return weigh(evidence.until(midnight), without, only_deciding=True, prepared=prepared)
 
 
 def reported_accounts(weighed: Weighed, rate: float) -> IntArray:

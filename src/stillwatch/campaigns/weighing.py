@@ -8,7 +8,7 @@ counted by groups and by accounts alike (theorem 4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,27 @@ from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
-from stillwatch.signals.owners import Wording, read_wording
+from stillwatch.signals.owners import Repeats, Wording, read_repeats, read_wording
 from stillwatch.signals.tell import Scene, Suspects, Tell
-from stillwatch.signals.templates import Fragments, mine_fragments
+from stillwatch.signals.templates import (
+    Fragments,
+    SharedShingles,
+    mine_fragments,
+    share_shingles,
+)
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["TIED", "Decision", "Weighed", "WeighedGroup", "decide", "smallest_rates", "weigh"]
+__all__ = [
+    "TIED",
+    "Decision",
+    "Prepared",
+    "Weighed",
+    "WeighedGroup",
+    "decide",
+    "prepare",
+    "smallest_rates",
+    "weigh",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -113,31 +128,60 @@ class Decision:
         return len(self.reference) - int(np.searchsorted(self.reference, score, side="left"))
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is counted once over a log, and holds for its beginning too."""
+
+    shingles: SharedShingles
+    repeats: Repeats
+
+
+def prepare(traffic: Traffic) -> Prepared:
+    """Count what `weigh` needs of a log at this moment or at an earlier one."""
+    return Prepared(share_shingles(traffic), read_repeats(traffic))
+
+
 def weigh(
-    evidence: Evidence, without: frozenset[str] = frozenset(), *, only_deciding: bool = False
+    evidence: Evidence,
+    without: frozenset[str] = frozenset(),
+    *,
+    only_deciding: bool = False,
+    prepared: Prepared | None = None,
 ) -> Weighed:
     """Link, then weigh: nothing here depends on the rate.
 
     Args:
         without: Names of signals that are not asked.
         only_deciding: Leave out what no decision rests on and only a dossier shows.
+        prepared: Of this log, or of a longer one that begins with it.
     """
     traffic, facts, declarations = evidence.traffic, evidence.facts, evidence.declarations
-    fragments = mine_fragments(traffic)
+    prepared = prepared or prepare(traffic)
+    fragments = mine_fragments(traffic, prepared.shingles)
     groups = take_out_declared(
         group_accounts(traffic, fragments, facts), declarations, facts, traffic
     )
-    wording = read_wording(traffic)
+    wording = read_wording(traffic, prepared.repeats)
     work = own_work(traffic, wording)
     scores = score_accounts(traffic, work, groups, with_clock=not only_deciding)
     acts = all_act_as_one(scores, len(groups))
     together = [
         declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]])) for g in groups
     ]
+    tied = [facts.tied_share(g.accounts, len(traffic.account_names)) for g in groups]
+    scene = _scene(evidence, wording, groups, together)
+    tying = np.zeros(len(groups))
     if only_deciding:
-        without = without | (SIGNALS.keys() - TYING)
-    tells = measure_tells(_scene(evidence, wording, groups, together), without)
-    tying = tying_evidence(tells, len(groups))
+        open_questions = _decided_by_a_tie(acts, together, tied)
+        tells = measure_tells(
+            replace(scene, groups=[scene.groups[i] for i in open_questions]),
+            without | (SIGNALS.keys() - TYING),
+        )
+        tying[open_questions] = tying_evidence(tells, len(open_questions))
+        tells = []
+    else:
+        tells = measure_tells(scene, without)
+        tying = tying_evidence(tells, len(groups))
     weighed = []
     for number, group in enumerate(groups):
         figures = describe_owner(traffic, wording, group.rows)
@@ -148,13 +192,33 @@ def weigh(
                 togetherness=together[number],
                 figures=figures,
                 score=float(harvest_score(figures)),
-                tied=facts.tied_share(group.accounts, len(traffic.account_names)),
+                tied=tied[number],
                 log_e_tied=float(tying[number]),
             )
         )
     openly = [g for g in weighed if g.togetherness.openly]
     owners = _describe_owners(traffic, wording, work, openly)
     return Weighed(traffic, wording, fragments, weighed, owners, tells)
+
+
+def _decided_by_a_tie(
+    acts: list[ActsAsOne], together: list[Togetherness], tied: list[float]
+) -> IntArray:
+    """Groups that would be held back at some rate without a signal that ties their accounts."""
+    least = _bound(len(acts), 1.0)
+    return np.array(
+        [
+            i
+            for i, (a, t) in enumerate(zip(acts, together, strict=True))
+            if tied[i] < TIED and not t.openly and min(a.log_e, t.log_e) >= least
+        ],
+        np.int64,
+    )
+
+
+def _bound(groups: int, rate: float) -> float:
+    """Log of the e-value that clauses 1 and 2 must each reach."""
+    return float(np.log(max(groups, 1) / (rate * FIRST_STAGE / 2)))
 
 
 def _scene(
@@ -198,7 +262,7 @@ def decide(weighed: Weighed, rate: float) -> Decision:
     be at most this part of all accounts reported, too.
     """
     groups = weighed.groups
-    bound = float(np.log(max(len(groups), 1) / (rate * FIRST_STAGE / 2)))
+    bound = _bound(len(groups), rate)
     reached = np.array(
         [
             g.acts.log_e >= bound

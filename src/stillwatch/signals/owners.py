@@ -15,11 +15,14 @@ import numpy.typing as npt
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
+    "Repeats",
     "Wording",
     "even_positions",
     "evenly",
     "evenly_each",
+    "first_of_each",
     "numbered",
+    "read_repeats",
     "read_wording",
     "rows_by_account",
 ]
@@ -91,50 +94,124 @@ def even_positions(size, limit):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True, nogil=True)
 def numbered(hashes):  # type: ignore[no-untyped-def]
-    """The distinct values of an array of hashes numbered from 0 in order of appearance."""
+    """The distinct values of an array numbered from 0 in order of appearance."""
     capacity = 16
-    while capacity < 2 * len(hashes):
+    while capacity < 2 * len(hashes) and capacity < 1 << 17:
         capacity *= 2
     place = np.full(capacity, -1, np.int64)
+    distinct = np.empty(capacity // 2, np.int64)
     numbers = np.empty(len(hashes), np.int64)
-    distinct = np.empty(len(hashes), np.int64)
     count = 0
     for i in range(len(hashes)):
-        # Fibonacci hashing (Knuth 1973): small integers spread as hashes do.
-        at = ((hashes[i] * np.int64(-7046029254386353131)) >> 20) & (capacity - 1)
+        at = _spread(hashes[i], capacity)
         while place[at] >= 0 and distinct[place[at]] != hashes[i]:
             at = (at + 1) & (capacity - 1)
-        if place[at] < 0:
-            place[at] = count
-            distinct[count] = hashes[i]
-            count += 1
-        numbers[i] = place[at]
+        if place[at] >= 0:
+            numbers[i] = place[at]
+            continue
+        if count == len(distinct):
+            capacity *= 2
+            place = np.full(capacity, -1, np.int64)
+            larger = np.empty(capacity // 2, np.int64)
+            larger[:count] = distinct
+            distinct = larger
+            for k in range(count):
+                free = _spread(distinct[k], capacity)
+                while place[free] >= 0:
+                    free = (free + 1) & (capacity - 1)
+                place[free] = k
+            at = _spread(hashes[i], capacity)
+            while place[at] >= 0:
+                at = (at + 1) & (capacity - 1)
+        place[at] = count
+        distinct[count] = hashes[i]
+        numbers[i] = count
+        count += 1
     return numbers
 
 
-def read_wording(traffic: Traffic) -> Wording:
-    """Read the fixed wording of every account."""
+@nb.njit(cache=True, nogil=True, inline="always")
+def _spread(value, capacity):  # type: ignore[no-untyped-def]
+    """Fibonacci hashing (Knuth 1973): small integers spread as hashes do."""
+    return ((np.int64(value) * np.int64(-7046029254386353131)) >> 24) & (capacity - 1)
+
+
+@nb.njit(cache=True, nogil=True)
+def first_of_each(numbers):  # type: ignore[no-untyped-def]
+    """Where each of the values that `numbered` gave appears first."""
+    found = np.empty(numbers.max() + 1 if len(numbers) else 0, np.int64)
+    count = 0
+    for i in range(len(numbers)):
+        if numbers[i] == count:
+            found[count] = i
+            count += 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """What recurs in a log, exchange by exchange; the beginning of it is that of a shorter log.
+
+    Attributes:
+        first_of_item: No earlier exchange of the account has the same input.
+        first_of_conversation: No earlier exchange belongs to the same conversation.
+        goes_on: The next exchange of the same conversation, or the number of exchanges.
+    """
+
+    first_of_item: npt.NDArray[np.bool_]
+    first_of_conversation: npt.NDArray[np.bool_]
+    goes_on: IntArray
+
+
+def read_repeats(traffic: Traffic) -> Repeats:
+    """Read what recurs in a log."""
+    first_of_item = np.zeros(len(traffic), np.bool_)
+    with np.errstate(over="ignore"):
+        # One hash for each (account, input): wrap-around multiplication is enough to keep apart.
+        asked = traffic.accounts.astype(np.int64) * np.int64(-7046029254386353131)
+    first_of_item[first_of_each(numbered(asked ^ traffic.input_hashes))] = True
+    first, goes_on = _conversations(numbered(traffic.conversations))
+    return Repeats(first_of_item, first, goes_on)
+
+
+@nb.njit(cache=True, nogil=True)
+def _conversations(conversation):  # type: ignore[no-untyped-def]
+    rows = len(conversation)
+    first = np.zeros(rows, np.bool_)
+    goes_on = np.full(rows, rows, np.int64)
+    latest = np.full(rows, -1, np.int64)
+    for i in range(rows):
+        before = latest[conversation[i]]
+        if before < 0:
+            first[i] = True
+        else:
+            goes_on[before] = i
+        latest[conversation[i]] = i
+    return first, goes_on
+
+
+def read_wording(traffic: Traffic, repeats: Repeats | None = None) -> Wording:
+    """Read the fixed wording of every account.
+
+    Args:
+        repeats: Those of the traffic, if they were read before, or of a longer one.
+    """
+    repeats = repeats or read_repeats(traffic)
+    rows = len(traffic)
     order, starts = rows_by_account(traffic)
-    fixed = np.zeros(len(traffic), np.float32)
+    fixed = np.zeros(rows, np.float32)
     _fixed_shares(order, starts, traffic.shingles.values, traffic.shingles.starts, fixed, SAMPLE)
     words = traffic.input_words.astype(np.float32)
     total = words + traffic.system_words
     # Fixed wording fills the system text first: what is left of it lies in the input.
     in_slots = np.minimum(words, (1.0 - fixed) * total)
-    _, inverse, times = np.unique(traffic.conversations, return_inverse=True, return_counts=True)
-    single = (times[inverse] == 1) & (traffic.turns <= 0)
-    keys = np.stack([traffic.accounts.astype(np.int64), traffic.input_hashes], axis=1)
-    first = np.zeros(len(traffic), np.bool_)
-    if len(traffic):
-        _, index = np.unique(_pair(keys), return_index=True)
-        first[index] = True
-    return Wording(fixed, in_slots.astype(np.float32), single, first)
-
-
-def _pair(keys: IntArray) -> IntArray:
-    """One hash for each (account, input): wrap-around multiplication is enough to keep apart."""
-    with np.errstate(over="ignore"):
-        return keys[:, 0] * np.int64(-7046029254386353131) ^ keys[:, 1]
+    alone = repeats.first_of_conversation[:rows] & (repeats.goes_on[:rows] >= rows)
+    return Wording(
+        fixed,
+        in_slots.astype(np.float32),
+        alone & (traffic.turns <= 0),
+        repeats.first_of_item[:rows],
+    )
 
 
 @nb.njit(cache=True, nogil=True)

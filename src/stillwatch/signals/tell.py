@@ -61,6 +61,9 @@ class Scene:
 class Tell:
     """What one signal says; every sequence has one entry a group.
 
+    What it says of a group rests on that group and the reference, not on which others are asked
+    about with it: at midnights only those are that a decision hangs on.
+
     Attributes:
         signal: Its name, which is that of its card.
         log_e: Log of the e-value against the signal's null; 0 where the log cannot tell.

@@ -15,9 +15,16 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from stillwatch.signals.owners import first_of_each, numbered
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Fragments", "TemplateParameters", "mine_fragments"]
+__all__ = [
+    "Fragments",
+    "SharedShingles",
+    "TemplateParameters",
+    "mine_fragments",
+    "share_shingles",
+]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -65,42 +72,88 @@ class Fragments:
     keys: IntArray
 
 
-def mine_fragments(
-    traffic: Traffic, parameters: TemplateParameters = TemplateParameters()
-) -> Fragments:
-    """Find the wording that at least `minimum_accounts` accounts share.
+@dataclass(frozen=True, slots=True)
+class SharedShingles:
+    """Where the shingles that several accounts use occur, and since when they do.
 
-    Cost: linear in the number of sampled shingles, plus sorting those that are shared.
+    Counted once over a log, it holds what is shared at any earlier moment too: an account that has
+    used a shingle has used it for ever.
+
+    Attributes:
+        rows, codes: Exchange and shingle of each occurrence, ascending in time, then in the order
+            of the exchange's shingles.
+        keys: The hash of each shingle, in order of first use.
+        used_since, used_code: The first exchange of each account with each shingle, and the shingle.
     """
-    rows, shingles = _shared(traffic, parameters.minimum_accounts)
-    if len(rows) == 0:
-        return _none()
-    keys, codes = np.unique(shingles, return_inverse=True)
-    member_of, count = _join(rows, codes, len(keys), parameters.together)
-    return _uses(traffic, rows, codes, keys, member_of, count, parameters)
+
+    rows: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.int32]
+    keys: IntArray
+    used_since: IntArray
+    used_code: IntArray
+
+    def until(self, rows: int, minimum: int) -> SharedShingles:
+        """What `minimum` accounts shared in the first `rows` exchanges."""
+        begun = int(np.searchsorted(self.used_since, rows))
+        accounts = np.bincount(self.used_code[:begun], minlength=len(self.keys))
+        shared = accounts >= minimum
+        number = (np.cumsum(shared) - 1).astype(np.int32)
+        here = int(np.searchsorted(self.rows, rows))
+        kept = shared[self.codes[:here]]
+        used = shared[self.used_code[:begun]]
+        return SharedShingles(
+            self.rows[:here][kept],
+            number[self.codes[:here][kept]],
+            self.keys[shared],
+            self.used_since[:begun][used],
+            number[self.used_code[:begun][used]].astype(np.int64),
+        )
 
 
-def _shared(traffic: Traffic, minimum: int) -> tuple[IntArray, IntArray]:
-    """(exchange, shingle) for the shingles that at least `minimum` accounts used.
+def share_shingles(
+    traffic: Traffic, parameters: TemplateParameters = TemplateParameters()
+) -> SharedShingles:
+    """Find the shingles that at least `minimum_accounts` accounts use.
 
     A first pass counts accounts in hashed buckets, which can only count too many; so nothing is
     lost, and the exact count is left to do for few.
     """
     by_account = np.argsort(traffic.accounts, kind="stable")
+    values, starts = traffic.shingles.values, traffic.shingles.starts
     buckets = 1 << 24
     counts = np.zeros(buckets, np.uint8)
     last = np.full(buckets, -1, np.int32)
-    _count_accounts(
-        by_account, traffic.accounts, traffic.shingles.values, traffic.shingles.starts, counts, last
-    )
-    kept = counts[traffic.shingles.values & (buckets - 1)] >= minimum
-    shingles = traffic.shingles.values[kept]
-    rows = traffic.shingles.row_numbers()[kept]
-    keys, codes = np.unique(shingles, return_inverse=True)
-    pairs = np.unique(codes.astype(np.int64) << 32 | traffic.accounts[rows].astype(np.int64))
-    accounts = np.bincount(pairs >> 32, minlength=len(keys))
-    shared = (accounts >= minimum)[codes]
-    return rows[shared], shingles[shared]
+    _count_accounts(by_account, traffic.accounts, values, starts, counts, last)
+    kept = counts[values & (buckets - 1)] >= parameters.minimum_accounts
+    codes = numbered(values[kept]).astype(np.int32)
+    rows = traffic.shingles.row_numbers()[kept].astype(np.int32)
+    first = first_of_each(codes)
+    keys = values[kept][first]
+    used = first_of_each(numbered(codes.astype(np.int64) << 32 | traffic.accounts[rows]))
+    everything = SharedShingles(rows, codes, keys, rows[used].astype(np.int64), codes[used])
+    return everything.until(len(traffic), parameters.minimum_accounts)
+
+
+def mine_fragments(
+    traffic: Traffic,
+    shared: SharedShingles | None = None,
+    parameters: TemplateParameters = TemplateParameters(),
+) -> Fragments:
+    """Find the wording that at least `minimum_accounts` accounts share.
+
+    Cost: linear in the number of sampled shingles.
+
+    Args:
+        shared: Those of the traffic, if they were counted before, or of a longer one.
+    """
+    if shared is None:
+        shared = share_shingles(traffic, parameters)
+    else:
+        shared = shared.until(len(traffic), parameters.minimum_accounts)
+    if len(shared.rows) == 0:
+        return _none()
+    member_of, count = _join(shared, parameters.together)
+    return _uses(traffic, shared, member_of, count, parameters)
 
 
 @nb.njit(cache=True, nogil=True)
@@ -117,19 +170,19 @@ def _count_accounts(order, accounts, values, starts, counts, last):  # type: ign
                     counts[bucket] += 1
 
 
-def _join(rows: IntArray, codes: IntArray, number: int, together: float) -> tuple[IntArray, int]:
+def _join(shared: SharedShingles, together: float) -> tuple[IntArray, int]:
     """The fragment of each shingle: components of neighbours that mostly occur together.
 
     Neighbours in hash order within an exchange are random pairs of its shingles, the same pairs in
     every exchange with the same fixed part: a sample of all pairs at linear cost.
     """
+    rows, codes, number = shared.rows, shared.codes, len(shared.keys)
     occurrences = np.bincount(codes, minlength=number)
     same_exchange = rows[1:] == rows[:-1]
     first, second = codes[:-1][same_exchange], codes[1:][same_exchange]
-    pairs, times = np.unique(
-        np.minimum(first, second).astype(np.int64) << 32 | np.maximum(first, second),
-        return_counts=True,
-    )
+    pair = np.minimum(first, second).astype(np.int64) << 32 | np.maximum(first, second)
+    entry = numbered(pair)
+    pairs, times = pair[first_of_each(entry)], np.bincount(entry)
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     joined = times >= together * np.maximum(occurrences[a], occurrences[b])
     graph = coo_matrix(
@@ -141,26 +194,24 @@ def _join(rows: IntArray, codes: IntArray, number: int, together: float) -> tupl
 
 def _uses(
     traffic: Traffic,
-    rows: IntArray,
-    codes: IntArray,
-    keys: IntArray,
+    shared: SharedShingles,
     member_of: IntArray,
     count: int,
     parameters: TemplateParameters,
 ) -> Fragments:
     sizes = np.bincount(member_of, minlength=count)
-    fragment = member_of[codes]
-    uses, held = np.unique(rows << 32 | fragment, return_counts=True)
-    use_rows, use_fragments = uses >> 32, uses & 0xFFFFFFFF
+    use_rows, use_fragments, held = _held(shared.rows, member_of[shared.codes])
     # Long texts keep only their smallest shingles: a large fragment can be cut off there.
     reachable = np.minimum(sizes[use_fragments], np.diff(traffic.shingles.starts)[use_rows])
     enough = held >= parameters.present * reachable
     use_rows, use_fragments = use_rows[enough], use_fragments[enough]
-    pairs, exchanges = np.unique(
-        traffic.accounts[use_rows].astype(np.int64) << 32 | use_fragments, return_counts=True
-    )
+    use = traffic.accounts[use_rows].astype(np.int64) << 32 | use_fragments
+    entry = numbered(use)
+    pairs, exchanges = use[first_of_each(entry)], np.bincount(entry)
+    order = np.argsort(pairs)
+    pairs, exchanges = pairs[order], exchanges[order]
     least = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(least, member_of, keys)
+    np.minimum.at(least, member_of, shared.keys)
     return Fragments(
         count=count,
         shingles=sizes,
@@ -172,6 +223,30 @@ def _uses(
         pair_exchanges=exchanges,
         keys=least,
     )
+
+
+@nb.njit(cache=True, nogil=True)
+def _held(rows, fragments):  # type: ignore[no-untyped-def]
+    """How many shingles of each fragment each exchange holds, by exchange, then fragment."""
+    use_rows = np.empty(len(rows), np.int64)
+    use_fragments = np.empty(len(rows), np.int64)
+    held = np.empty(len(rows), np.int64)
+    size = 0
+    begin = 0
+    while begin < len(rows):
+        end = begin
+        while end < len(rows) and rows[end] == rows[begin]:
+            end += 1
+        some = np.sort(fragments[begin:end])
+        for i in range(end - begin):
+            if i == 0 or some[i] != some[i - 1]:
+                use_rows[size] = rows[begin]
+                use_fragments[size] = some[i]
+                held[size] = 0
+                size += 1
+            held[size - 1] += 1
+        begin = end
+    return use_rows[:size].copy(), use_fragments[:size].copy(), held[:size].copy()
 
 
 def _none() -> Fragments:
