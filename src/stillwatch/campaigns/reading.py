@@ -15,6 +15,7 @@ from stillwatch.campaigns.declared import (
 )
 from stillwatch.lake.log import Log
 from stillwatch.signals.account_attributes import AccountAttributes, read_account_attributes
+from stillwatch.signals.handovers import Handovers, read_handovers
 from stillwatch.signals.shared_facts import Facts, Sightings, read_sightings
 from stillwatch.signals.traffic import Traffic, read_traffic
 
@@ -34,6 +35,7 @@ class Evidence:
     sightings: Sightings
     records: AccountRecords
     attributes: AccountAttributes
+    handovers: Handovers
 
     def until(self, midnight: int) -> Evidence:
         """What was known before a midnight (UTC, microseconds since 1970).
@@ -48,6 +50,7 @@ class Evidence:
             self.sightings.until(midnight, accounts),
             self.records.until(midnight, accounts),
             self.attributes.until(midnight, accounts),
+            self.handovers.until(midnight, accounts),
         )
 
 
@@ -57,12 +60,17 @@ def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: N
     sightings = read_sightings(log, traffic.account_names)
     records = read_account_records(log, traffic.account_names)
     attributes = read_account_attributes(log, traffic.account_names)
+    handovers = read_handovers(log, traffic)
     log.give_back_memory()
-    return _evidence(traffic, sightings, records, attributes)
+    return _evidence(traffic, sightings, records, attributes, handovers)
 
 
 def _evidence(
-    traffic: Traffic, sightings: Sightings, records: AccountRecords, attributes: AccountAttributes
+    traffic: Traffic,
+    sightings: Sightings,
+    records: AccountRecords,
+    attributes: AccountAttributes,
+    handovers: Handovers,
 ) -> Evidence:
     facts, declarations = sightings.facts(), declarations_of(records)
-    return Evidence(traffic, facts, declarations, sightings, records, attributes)
+    return Evidence(traffic, facts, declarations, sightings, records, attributes, handovers)

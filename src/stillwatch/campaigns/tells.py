@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.signals import cohorts, failover, queue_clock
+from stillwatch.signals import (
+    cohorts,
+    continuation,
+    credentials,
+    failover,
+    foreign_history,
+    queue_clock,
+    replay,
+)
 from stillwatch.signals.tell import Scene, Tell
 
 __all__ = ["SIGNALS", "TYING", "measure_tells", "tying_evidence"]
@@ -22,6 +30,10 @@ SIGNALS: dict[str, Callable[[Scene], Tell]] = {
     cohorts.NAME: cohorts.measure,
     queue_clock.NAME: queue_clock.measure,
     failover.NAME: failover.measure,
+    continuation.NAME: continuation.measure,
+    credentials.NAME: credentials.measure,
+    foreign_history.NAME: foreign_history.measure,
+    replay.NAME: replay.measure,
 }
 """Every signal by its name; a new one is a file, a card and a line here."""
 

@@ -238,6 +238,7 @@ def _scene(
         evidence.sightings,
         suspects,
         reference,
+        evidence.handovers,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.signals.account_attributes import AccountAttributes
+from stillwatch.signals.handovers import Handovers
 from stillwatch.signals.owners import Wording
 from stillwatch.signals.shared_facts import Facts, Sightings
 from stillwatch.signals.traffic import Traffic
@@ -46,6 +47,7 @@ class Scene:
     Attributes:
         groups: The groups under test.
         reference: One flag an account: it is in no group under test, and so can stand for others.
+        handovers: What one account was given and another took over.
     """
 
     traffic: Traffic
@@ -55,6 +57,7 @@ class Scene:
     sightings: Sightings
     groups: Sequence[Suspects]
     reference: npt.NDArray[np.bool_]
+    handovers: Handovers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

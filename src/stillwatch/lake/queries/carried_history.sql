@@ -1,0 +1,49 @@
+-- What each account sent in with its requests, a row an account and day (UTC): how many exchanges
+-- presented reasoning blocks, carried a history or went on with a conversation, and how many of those
+-- had a history that holds no answer of ours. The first answer is the second message, or the third
+-- where a request had failed.
+with answers as (
+  select output_digest as digest, min(started_at) as given_at
+  from exchanges
+  where output_digest is not null
+  group by output_digest
+),
+
+sent as (
+  select
+    account_id,
+    started_at,
+    exchange_id,
+    coalesce(len(reasoning_signatures_presented) > 0, false) as presents,
+    coalesce(len(prefix_digests) > 0, false) or coalesce(turn_index > 0, false) as goes_on,
+    coalesce(len(prefix_digests) > 1, false) as carries,
+    prefix_digests[2] as second,
+    prefix_digests[3] as third
+  from exchanges
+  where len(reasoning_signatures_presented) > 0 or len(prefix_digests) > 0 or turn_index > 0
+),
+
+judged as (
+  select
+    sent.*,
+    carries
+      and coalesce(other.given_at >= sent.started_at, true)
+      and coalesce(another.given_at >= sent.started_at, true) as foreign_history
+  from sent
+  left join answers as other on other.digest = sent.second
+  left join answers as another on another.digest = sent.third
+)
+
+select
+  account_id,
+  epoch_us(date_trunc('day', started_at)) as day,
+  count(*) filter (presents) as presenting,
+  count(*) filter (goes_on) as going_on,
+  count(*) filter (carries) as carrying,
+  count(*) filter (foreign_history) as foreign_history,
+  coalesce(
+    arg_min(exchange_id, (started_at, exchange_id)) filter (foreign_history), ''
+  ) as example
+from judged
+group by account_id, day
+order by account_id, day

@@ -1,0 +1,113 @@
+-- What one account was given and another took over: one row a value and taker, with both moments.
+-- A signed reasoning block, an answer sent again as history, or a conversation that goes on.
+-- The giver is the account that had it first; `given_again` is when anybody was given the same
+-- answer or block anew (an answer of one word is nobody's own). Values leave as hashes.
+with given as (
+  select
+    'reasoning_block' as kind,
+    reasoning_signature_issued as value,
+    arg_min(account_id, (started_at, exchange_id)) as giver,
+    min(started_at) as given_at,
+    arg_min(model, (started_at, exchange_id)) as model,
+    list_extract(min(started_at, 2), 2) as given_again
+  from exchanges
+  where reasoning_signature_issued is not null
+  group by 2
+  union all
+  select
+    'answer' as kind,
+    output_digest as value,
+    arg_min(account_id, (started_at, exchange_id)) as giver,
+    min(started_at) as given_at,
+    arg_min(model, (started_at, exchange_id)) as model,
+    list_extract(min(started_at, 2), 2) as given_again
+  from exchanges
+  where output_digest is not null
+  group by 2
+),
+
+sent as (
+  select
+    'reasoning_block' as kind,
+    unnest(reasoning_signatures_presented) as value,
+    account_id, started_at, exchange_id, model
+  from exchanges
+  union all
+  select
+    'answer' as kind,
+    unnest(prefix_digests) as value,
+    account_id, started_at, exchange_id, model
+  from exchanges
+),
+
+taken as (
+  select
+    sent.kind,
+    sent.value,
+    given.giver,
+    sent.account_id as taker,
+    given.given_at,
+    given.given_again,
+    min(sent.started_at) as taken_at,
+    arg_min(sent.exchange_id, (sent.started_at, sent.exchange_id)) as exchange_id,
+    coalesce(arg_min(sent.model, (sent.started_at, sent.exchange_id)) <> any_value(given.model), false)
+      as other_model
+  from sent
+  join given using (kind, value)
+  where sent.account_id <> given.giver and sent.started_at > given.given_at
+  group by 1, 2, 3, 4, 5, 6
+),
+
+visits as (
+  select
+    conversation_id,
+    account_id,
+    min(started_at) as first_at,
+    arg_min(exchange_id, (started_at, exchange_id)) as exchange_id,
+    arg_min(model, (started_at, exchange_id)) as model,
+    arg_min(turn_index, (started_at, exchange_id)) as first_turn
+  from exchanges
+  where conversation_id is not null
+  group by conversation_id, account_id
+),
+
+begun as (
+  select
+    conversation_id,
+    arg_min(account_id, (first_at, exchange_id)) as giver,
+    min(first_at) as given_at,
+    arg_min(model, (first_at, exchange_id)) as model
+  from visits
+  group by conversation_id
+  having count(*) > 1
+),
+
+continued as (
+  -- Whose client merely counts its conversations begins each at turn 0.
+  select
+    'conversation' as kind,
+    visits.conversation_id as value,
+    begun.giver,
+    visits.account_id as taker,
+    begun.given_at,
+    null::timestamptz as given_again,
+    visits.first_at as taken_at,
+    visits.exchange_id,
+    coalesce(visits.model <> begun.model, false) as other_model
+  from visits
+  join begun using (conversation_id)
+  where visits.account_id <> begun.giver and visits.first_turn > 0
+)
+
+select
+  kind,
+  ('0x' || substr(md5(kind || ':' || value), 1, 15))::bigint as value,
+  giver,
+  taker,
+  epoch_us(given_at) as given_at,
+  epoch_us(taken_at) as taken_at,
+  coalesce(epoch_us(given_again), 0) as given_again,
+  exchange_id,
+  other_model
+from (select * from taken union all select * from continued)
+order by taken_at, exchange_id, kind, value
