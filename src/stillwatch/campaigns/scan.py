@@ -16,7 +16,7 @@ from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
 from stillwatch.campaigns.weighing import FIRST_STAGE, decide, prepare, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import ActorProfile, Findings
-from stillwatch.signals.traffic import microseconds
+from stillwatch.signals.traffic import Traffic, microseconds
 
 __all__ = ["Progress", "ScanSettings", "missing_evidence", "scan"]
 
@@ -86,7 +86,7 @@ def scan(
         without=settings.without,
         progress=lambda done, of: progress("replay", done, of),
     )
-    missing = missing_evidence(log)
+    missing = missing_evidence(log) + _silent_accounts(evidence.traffic, log)
     accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
     alone = np.maximum(len(accounts), accounts.sum() / accounts) if len(accounts) else np.ones(1)
     needed = alone / (settings.rate * (1 - FIRST_STAGE) * SELECTION)
@@ -118,6 +118,21 @@ def scan(
         notes={**notes, "missing_evidence": missing, "left_out": dict(log.left_out)},
         profiles=settings.profiles,
     )
+
+
+def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:
+    """Accounts whose text alone is missing, as under a contract that keeps it out of the log."""
+    if "input_text" in {*log.absent["exchanges"], *log.empty["exchanges"]}:
+        return []
+    heard = np.zeros(len(traffic.account_names), np.bool_)
+    heard[traffic.accounts[(traffic.input_words > 0) | (traffic.system_words > 0)]] = True
+    silent = int((~heard).sum())
+    if not silent:
+        return []
+    return [
+        f"no prompt text of {silent:,} account{'s' if silent != 1 else ''} "
+        f"({silent / len(heard):.1%}): what they ask cannot be seen"
+    ]
 
 
 def missing_evidence(log: Log) -> list[str]:
