@@ -1,0 +1,249 @@
+"""Communities of the graph of accounts, fragments and facts.
+
+An edge says that an account shows a fragment or fact, and weighs what the agreement is worth.
+Nothing compares all pairs, and a hub glues nobody: what many share weighs next to nothing.
+"""
+
+from __future__ import annotations
+
+import random
+
+import igraph
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from stillwatch.linking.group import LinkingParameters
+from stillwatch.signals.shared_facts import Facts
+from stillwatch.signals.templates import Fragments
+
+__all__ = ["find_communities"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+Edges = tuple[IntArray, IntArray, FloatArray]
+
+MEETING = 64  # communities that a fragment may bring together; what more use is no meeting
+
+
+def find_communities(
+    fragments: Fragments, facts: Facts, exchanges: IntArray, parameters: LinkingParameters
+) -> tuple[IntArray, IntArray]:
+    """The community of each account and fragment, and of each account by facts alone.
+
+    Args:
+        exchanges: Number of exchanges of each account.
+
+    Returns:
+        Labels of the accounts, then of the fragments; and labels of the accounts when wording is
+        left aside. An account whom nothing holds is alone.
+    """
+    active = int((exchanges > 0).sum())
+    edges = _fragment_edges(fragments, exchanges, active)
+    fact_edges = _fact_edges(facts, exchanges, active)
+    coarse, fine = (
+        _leiden(len(exchanges), fragments.count, edges, fact_edges, active / size, parameters.seed)
+        for size in (parameters.cohesive, parameters.fine)
+    )
+    of_account = _refine(coarse, fine, fragments, exchanges, active, parameters)
+    of_account = _reunite(of_account, fragments, edges, active, parameters)
+    membership = np.concatenate([of_account, _homes(of_account, fragments)])
+    held = _held_together(membership, fragments, edges, facts, len(exchanges))
+    nothing = (edges[0][:0], edges[1][:0], edges[2][:0])
+    by_facts = _held_together(membership, fragments, nothing, facts, len(exchanges))
+    return held, by_facts[: len(exchanges)]
+
+
+def _fragment_edges(fragments: Fragments, exchanges: IntArray, active: int) -> Edges:
+    """Rarity of the wording × its share of the account's traffic × log of how often.
+
+    No share is too small: who uses many phrases in turn shows each of them seldom. Whether an
+    account works on a community's wording is asked of all of it together (`members`).
+    """
+    share = fragments.pair_exchanges / np.maximum(exchanges[fragments.pair_accounts], 1)
+    rarity = np.log(active / np.maximum(fragments.accounts[fragments.pair_fragments], 1))
+    weight = rarity * share * np.log1p(fragments.pair_exchanges)
+    keep = (weight > 0) & (fragments.pair_exchanges >= 2)
+    return fragments.pair_accounts[keep], fragments.pair_fragments[keep], weight[keep]
+
+
+def _fact_edges(facts: Facts, exchanges: IntArray, active: int) -> Edges:
+    """Rarity of the value × the share of the account's traffic that shows it."""
+    if len(facts.value) == 0:
+        return facts.accounts, facts.value, np.zeros(0)
+    _, value, holders = np.unique(facts.value, return_inverse=True, return_counts=True)
+    share = np.minimum(facts.exchanges / np.maximum(exchanges[facts.accounts], 1), 1.0)
+    sign_up = np.isin(
+        facts.kind,
+        [i for i, k in enumerate(facts.kinds) if k in ("payment", "device", "phone", "email")],
+    )
+    share = np.where(sign_up, 1.0, share)
+    weight = np.log(active / np.maximum(holders[value], 1)) * share
+    keep = (holders[value] >= 2) & (weight > 0)
+    return facts.accounts[keep], value[keep].astype(np.int64), weight[keep]
+
+
+def _leiden(
+    accounts: int,
+    fragments: int,
+    edges: Edges,
+    fact_edges: Edges,
+    resolution: float,
+    seed: int,
+) -> IntArray:
+    values = int(fact_edges[1].max(initial=-1)) + 1
+    sources = np.concatenate([edges[0], fact_edges[0]])
+    targets = np.concatenate([edges[1] + accounts, fact_edges[1] + accounts + fragments])
+    weights = np.concatenate([edges[2], fact_edges[2]])
+    graph = igraph.Graph(
+        n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1)
+    )
+    igraph.set_random_number_generator(random.Random(seed))
+    found = graph.community_leiden(
+        objective_function="modularity",
+        weights=weights.tolist(),
+        resolution=max(1.0, resolution),
+        n_iterations=4,
+    )
+    return np.asarray(found.membership, np.int64)
+
+
+def _refine(
+    coarse: IntArray,
+    fine: IntArray,
+    fragments: Fragments,
+    exchanges: IntArray,
+    active: int,
+    parameters: LinkingParameters,
+) -> IntArray:
+    """Cut each coarse community along the fine ones, and rejoin the pieces that are alike.
+
+    Two operators may meet in a phrase, a gateway or a cited answer. Pieces are joined when their
+    accounts are as alike across as within; likeness is taken between different accounts only, so
+    that neither an account's own phrases nor small numbers decide (as in Morisita's index, 1959).
+    """
+    coarse, fine = coarse[: len(exchanges)], fine[: len(exchanges)]
+    # What a phrase alone holds together falls apart into single accounts: they stay as they were.
+    fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
+    _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
+    of_account: IntArray = pieces.astype(np.int64)
+    users, used = fragments.pair_accounts, fragments.pair_fragments
+    share = fragments.pair_exchanges / np.maximum(exchanges[users], 1)
+    weight = share * np.maximum(np.log(active / np.maximum(fragments.accounts[used], 1)), 0)
+    while True:
+        sizes = np.bincount(of_account)
+        several = (sizes[of_account[users]] > 1) & (weight > 0)
+        home, part = of_account[users[several]], weight[several]
+        use = _table(home, used[several], part, (len(sizes), fragments.count))
+        alone = np.bincount(home, part**2, minlength=len(sizes))
+        within = (_row_squares(use) - alone) / np.maximum(sizes * (sizes - 1.0), 1.0)
+        coarse_of = np.zeros(len(sizes), np.int64)
+        coarse_of[of_account] = coarse
+        a, b = _meeting(use)
+        able = (coarse_of[a] == coarse_of[b]) & (within[a] > 0) & (within[b] > 0)
+        a, b = a[able], b[able]
+        across = _row_products(use, a, b) / (sizes[a] * sizes[b])
+        joined = across >= parameters.alike * np.sqrt(within[a] * within[b])
+        if not joined.any():
+            return of_account
+        of_account = _components(a[joined], b[joined], len(sizes))[of_account]
+
+
+def _reunite(
+    of_account: IntArray,
+    fragments: Fragments,
+    edges: Edges,
+    active: int,
+    parameters: LinkingParameters,
+) -> IntArray:
+    """Join communities that use the same fragments in the same proportions.
+
+    Rarity counts twice here (as idf does in a cosine of documents): a phrase that many use must
+    not make two groups look alike.
+    """
+    sizes = np.bincount(of_account)
+    home = of_account[edges[0]]
+    rarity = np.log(active / np.maximum(fragments.accounts[edges[1]], 1))
+    several = sizes[home] > 1
+    use = _table(
+        home[several],
+        edges[1][several],
+        (edges[2] * np.maximum(rarity, 0))[several],
+        (len(sizes), fragments.count),
+    )
+    a, b = _meeting(use)
+    norms = np.sqrt(_row_squares(use))
+    joined = _row_products(use, a, b) >= parameters.same_wording * norms[a] * norms[b]
+    return _components(a[joined], b[joined], len(sizes))[of_account]
+
+
+def _table(
+    rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]
+) -> csr_matrix:
+    return coo_matrix((values, (rows, columns)), shape=shape).tocsr()
+
+
+def _meeting(use: csr_matrix) -> tuple[IntArray, IntArray]:
+    """Pairs of communities that meet in a fragment which few use: nothing compares all pairs."""
+    rare = use[:, np.flatnonzero(np.bincount(use.indices, minlength=use.shape[1]) <= MEETING)]
+    rare.data = np.ones_like(rare.data)
+    pairs = (rare @ rare.T).tocoo()
+    once = pairs.row < pairs.col
+    return pairs.row[once].astype(np.int64), pairs.col[once].astype(np.int64)
+
+
+def _row_squares(use: csr_matrix) -> FloatArray:
+    return np.asarray(use.multiply(use).sum(axis=1), np.float64).ravel()
+
+
+def _row_products(use: csr_matrix, a: IntArray, b: IntArray) -> FloatArray:
+    return np.asarray(use[a].multiply(use[b]).sum(axis=1), np.float64).ravel()
+
+
+def _components(a: IntArray, b: IntArray, count: int) -> IntArray:
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _homes(of_account: IntArray, fragments: Fragments) -> IntArray:
+    """The community in which most users of each fragment are; a new one if nobody uses it."""
+    home = int(of_account.max(initial=-1)) + 1 + np.arange(fragments.count)
+    pairs, users = np.unique(
+        fragments.pair_fragments << 32 | of_account[fragments.pair_accounts], return_counts=True
+    )
+    order = np.argsort(users, kind="stable")
+    home[(pairs >> 32)[order]] = (pairs & 0xFFFFFFFF)[order]
+    return home
+
+
+def _held_together(
+    membership: IntArray,
+    fragments: Fragments,
+    edges: Edges,
+    facts: Facts,
+    accounts: int,
+) -> IntArray:
+    """Cut each community where only chance meetings hold it.
+
+    Networks and clients may add to what links accounts; alone they glue nobody: strangers meet
+    there. What stays together shares wording, or a fact that one hand must have held.
+    """
+    strong = facts.kept_by_one_hand & facts.rare(accounts)
+    total = accounts + fragments.count
+    values = facts.value[strong] + total
+    size = total + int(facts.value.max(initial=-1)) + 1
+    holder = membership[facts.accounts[strong]]
+    # A value ties holders of one community only: one node for each community that holds it.
+    pairs, numbered = np.unique(values << 32 | holder, return_inverse=True)
+    source = np.concatenate([edges[0], facts.accounts[strong]])
+    target = np.concatenate([edges[1] + accounts, size + numbered])
+    inside = np.concatenate(
+        [membership[edges[0]] == membership[edges[1] + accounts], np.ones(len(numbered))]
+    ).astype(np.bool_)
+    graph = coo_matrix(
+        (np.ones(int(inside.sum()), np.int8), (source[inside], target[inside])),
+        shape=(size + len(pairs), size + len(pairs)),
+    )
+    labels: IntArray = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels[:total]
