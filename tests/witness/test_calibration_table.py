@@ -1,0 +1,76 @@
+"""The table of realised rates: what it counts, what it calls too high, and that a run goes on."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def tool() -> ModuleType:
+    path = ROOT / "tools" / "measure_calibration.py"
+    spec = importlib.util.spec_from_file_location("measure_calibration", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def null_group(acts: float, collects: float, kind: str = "random") -> dict[str, object]:
+    return {"kind": kind, "share": 0.0, "acts": acts, "collects": collects, "undeclared": 9.0}
+
+
+def test_a_finding_needs_all_clauses(tool: ModuleType) -> None:
+    """Three of a hundred act as one, four look like a harvest, one does both."""
+    rows = [null_group(0.0, 0.0)] * 94
+    rows += [null_group(5.0, 0.0)] * 2 + [null_group(0.0, 5.0)] * 3 + [null_group(5.0, 5.0)]
+
+    lines = tool.table(rows).splitlines()
+
+    assert [line.split("|")[5].split()[0] for line in lines[2:]] == ["3.00%", "4.00%", "1.00%"]
+
+
+@pytest.mark.parametrize(("count", "above"), [(5, False), (8, False), (10, True)])
+def test_a_rate_above_nominal_is_called_so(tool: ModuleType, count: int, above: bool) -> None:
+    """At a nominal 5 % of a hundred, nine are within chance at level 0.05 and ten are not."""
+    assert ("above" in tool._cell(count, 100, 0.05)) is above
+
+
+def test_hostile_accounts_are_cut_to_the_share(tool: ModuleType) -> None:
+    hostile = np.arange(1_000) < 200
+
+    for share in tool.SHARES:
+        kept = tool._kept(hostile, share, np.random.default_rng(1))
+        assert kept[200:].all()
+        assert kept[:200].sum() / kept.sum() == pytest.approx(share, abs=0.002)
+
+
+def test_what_was_measured_is_not_measured_again(
+    tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A seed whose file is there is read; the page gets the table between its markers."""
+    (tmp_path / "7.json").write_text(json.dumps([null_group(5.0, 5.0, "raised")]))
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- calibration: begin -->\nold\n<!-- calibration: end -->\nafter\n")
+    monkeypatch.setattr(tool, "simulate", None)
+    monkeypatch.setattr(
+        sys, "argv", ["tool", "--out", str(tmp_path), "--seeds", "7", "--page", str(page)]
+    )
+
+    tool.main()
+
+    assert "seed 7: 1 rows" in capsys.readouterr().out
+    written = page.read_text()
+    assert "| raised | 0% | 1 | the finding | 100.00%" in written
+    assert "old" not in written
+    assert written.startswith("before")
+    assert written.endswith("after\n")
