@@ -34,7 +34,7 @@ def result(*, rates: list[list[Any]], flagged: int = 0) -> dict[str, Any]:
         "figures": {"honest_flagged": flagged, "honest_accounts": 100, "findings": len(rates)},
         "rates": rates,
         "clauses": {"honest_groups_tested": 20, "at_least": [1, 0, 0]},
-        "countries": {"DE": [flagged, 100]},
+        "countries": {"DE": [flagged, 100, flagged, 100]},
         "groups": [[1, 0, 100 - flagged], [1, 1, flagged]],
         "campaigns": [],
         "populations": {},

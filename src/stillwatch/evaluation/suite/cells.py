@@ -64,7 +64,8 @@ class ScanOf:
 
     Attributes:
         name: What tells it from the cell's other scans.
-        altered: What is done to the log first (`altering.ALTERATIONS`); nothing if empty.
+        altered: What is done to the log first (`altering.ALTERATIONS`, `framing.FRAMES`); nothing if
+            empty.
         fdr: The false discovery rate.
         without: Signals that are not asked.
         timeline: Whether each midnight is replayed.
@@ -94,7 +95,8 @@ class Cell:
         family: Which table it belongs to.
         name: Unique within the family; with it the name of the result's file.
         how: `scans`: each scan is compared with the truth. `until`: besides, the moment of the
-            first flag of each campaign is bisected with `scan --until`.
+            first flag of each campaign is bisected with `scan --until`. `red_team`: an adaptive
+            attacker plays against the scan.
         about: What the tables group by: the half, the dial and its level, the size.
     """
 

@@ -32,7 +32,7 @@ def condense(world: Path, findings: Path, *, baselines: bool) -> dict[str, Any]:
         `figures` (the scalars of `stillwatch evaluate`), `campaigns`, `populations` (by name:
         accounts flagged, accounts, groups flagged, groups), `groups` (rows of accounts in an
         honest group, of them flagged, how many groups are so), `countries` (by country: accounts
-        flagged, honest accounts), `clauses` (of groups without a campaign's account, how many have
+        flagged, accounts, groups flagged, groups), `clauses` (of groups without a campaign's account, how many have
         a least clause of 20, 100 and 1,000), `digest` (the same for the same members in the same
         roles), `rates` (the `fdr_q` of each finding, and whether it is false).
     """
@@ -81,13 +81,24 @@ def _group_kinds(truth: Truth, wrong: frozenset[str]) -> list[list[int]]:
 
 def _countries(world: Path, truth: Truth, wrong: frozenset[str]) -> dict[str, list[int]]:
     rows = pq.read_table(world / "accounts.parquet", columns=["account_id", "country"]).to_pylist()
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    flagged: Counter[str] = Counter()
+    accounts: Counter[str] = Counter()
+    groups: dict[str, set[str]] = defaultdict(set)
+    touched: dict[str, set[str]] = defaultdict(set)
     for row in rows:
-        if row["account_id"] in truth.honest:
-            country = sums[row["country"] or "unknown"]
-            country[0] += row["account_id"] in wrong
-            country[1] += 1
-    return dict(sorted(sums.items()))
+        owner = truth.honest.get(row["account_id"])
+        if owner is None:
+            continue
+        country = row["country"] or "unknown"
+        accounts[country] += 1
+        groups[country].add(owner.group)
+        if row["account_id"] in wrong:
+            flagged[country] += 1
+            touched[country].add(owner.group)
+    return {
+        name: [flagged[name], accounts[name], len(touched[name]), len(groups[name])]
+        for name in sorted(accounts)
+    }
 
 
 def _clauses(truth: Truth, found: Findings) -> dict[str, Any]:

@@ -17,6 +17,8 @@ __all__ = [
     "empty",
     "evasion",
     "fairness",
+    "framers",
+    "red_team",
     "robustness",
     "size",
     "until",
@@ -277,6 +279,50 @@ def until(seeds: Sequence[int], *, accounts: int, members: int, each: int) -> li
         for half in HALVES
         for seed in seeds
     ]
+
+
+def red_team(seeds: Sequence[int], *, accounts: int, members: int, rounds: int) -> list[Cell]:
+    """An attacker with one campaign, who reads the findings and may play so many rounds."""
+    return [
+        Cell(
+            family="red-team",
+            name=f"{half}-s{seed}",
+            world=WorldOf(
+                world=HALVES[half],
+                seed=seed,
+                accounts=accounts,
+                days=10,
+                campaigns=(kind,),
+                campaign_accounts=members,
+            ),
+            how="red_team",
+            about={"half": half, "rounds": rounds},
+        )
+        for half, kind in _OF_ONE_KIND.items()
+        for seed in seeds
+    ]
+
+
+def framers(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
+    """Honest groups that are copied, and a log that is poisoned, so that honest accounts look odd."""
+    cells = []
+    for half, kind in _OF_ONE_KIND.items():
+        for seed in seeds:
+            with_one = WorldOf(
+                world=HALVES[half], seed=seed, accounts=accounts, days=days, campaigns=(kind,)
+            )
+            without = WorldOf(world=_EMPTY[half], seed=seed, accounts=accounts, days=days)
+            cells += [
+                Cell(
+                    family="framers",
+                    name=f"{half}-{name}-s{seed}",
+                    world=world,
+                    scans=(ScanOf(name=name, altered=name, fdr=0.05),),
+                    about={"half": half, "what": name},
+                )
+                for name, world in (("copies", with_one), ("poison", without))
+            ]
+    return cells
 
 
 def cost(seed: int, exchanges: Sequence[int]) -> list[Cell]:

@@ -18,11 +18,13 @@ from typing import Any
 
 from stillwatch.campaigns.tells import SIGNALS
 from stillwatch.evaluation.found import read_canonical_findings
+from stillwatch.evaluation.framing import FRAMES, frame
 from stillwatch.evaluation.matching import match_findings
 from stillwatch.evaluation.score import accusations_of
 from stillwatch.evaluation.suite.altering import alter
 from stillwatch.evaluation.suite.cells import Cell, ScanOf
 from stillwatch.evaluation.suite.condensing import condense
+from stillwatch.evaluation.suite.playing import attack
 from stillwatch.evaluation.world import open_world_log, read_truth
 from stillwatch.records import StillwatchError
 
@@ -55,13 +57,20 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
             k: simulated[k] for k in ("exchanges", "accounts", "campaign_accounts", "seconds")
         }
     }
+    if cell.how == "red_team":
+        rounds = int(cell.about["rounds"])
+        attacked = attack(cell.world, scratch, stillwatch, _tables, rounds=rounds)
+        return result | {"commands": _in_words(commands), "attack": attacked}
     scans = {}
     for scan in _each(cell.scans):
-        log = world
+        log, truth = world, world
         if scan.altered:
             log = scratch / "altered"
             shutil.rmtree(log, ignore_errors=True)
-            alter(world, log, scan.altered)
+            if scan.altered in FRAMES:
+                truth = frame(world, log, scan.altered)
+            else:
+                alter(world, log, scan.altered)
         words = ["scan", *_tables(log.name), *scan.words()]
         commands.append(words)
         out = scratch / "findings"
@@ -72,7 +81,7 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
             "peak_memory_bytes": told["peak_memory_bytes"],
             "missing_evidence": told["missing_evidence"],
             "groups_tested": told["groups_tested"],
-            **condense(world, out, baselines=scan.baselines),
+            **condense(truth, out, baselines=scan.baselines),
         }
         if cell.how == "until":
             scans[scan.name]["first_flags"] = _first_flags(scratch, world, out, scan)

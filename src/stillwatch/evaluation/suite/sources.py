@@ -18,6 +18,7 @@ _SCORING = (
     "evaluation/suite/altering.py",
     "evaluation/suite/condensing.py",
     "evaluation/suite/measuring.py",
+    "evaluation/suite/playing.py",
 )
 _NOT_SOURCE = {".pyc", ".nbi", ".nbc"}
 

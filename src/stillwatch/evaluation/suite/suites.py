@@ -79,7 +79,9 @@ def _standard() -> list[Cell]:
         *grids.robustness((251,), accounts=3000),
         *grids.without_each_signal((261,), accounts=3000),
         *grids.contamination((271,), accounts=3000),
-        *grids.until((281,), accounts=3000, members=40, each=300),
+        *grids.until((281,), accounts=3000, members=40, each=400),
+        *grids.red_team((286,), accounts=2000, members=30, rounds=6),
+        *grids.framers((288,), accounts=3000),
         *grids.cost(291, (100_000, 300_000)),
     ]
 
@@ -104,6 +106,8 @@ def _full() -> list[Cell]:
         *grids.without_each_signal((261, 262), accounts=8000, levels=(0, 1, 2)),
         *grids.contamination((271, 272, 273), accounts=8000),
         *grids.until((281, 282), accounts=8000, members=50, each=600),
+        *grids.red_team((286, 287), accounts=4000, members=40, rounds=14),
+        *grids.framers((288, 289, 290), accounts=8000, days=14),
         *grids.cost(291, (100_000, 300_000, 1_000_000, 2_000_000, 4_000_000)),
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scipy.stats import binom
@@ -23,6 +23,7 @@ from stillwatch.evaluation.suite.page.tables import (
     table,
 )
 from stillwatch.evaluation.suite.running import Measured
+from stillwatch.simulation.internet import COUNTRIES
 
 __all__ = ["alone_section", "contamination_section", "empty_section", "fairness_section"]
 
@@ -170,6 +171,7 @@ def fairness_section(measured: Sequence[Measured]) -> Section:
     communities = [m for m in pooling.where(mine, what="community") if m.result]
     accused = sum(scan["figures"]["findings"] for scan in pooling.scans(communities, "community"))
     everything = [scan for m in measured if m.result for scan in m.result.get("scans", {}).values()]
+    by_country, by_language = _sums(everything), _sums(everything, _language)
     text = "\n".join(
         [
             table(
@@ -180,7 +182,8 @@ def fairness_section(measured: Sequence[Measured]) -> Section:
             ),
             f"Three hundred honest customers with one country, language, bank, network and hour, "
             f"at a rate of 5 %: {accused} findings in {len(communities)} worlds.\n",
-            _by_country(everything),
+            _rates_by("country", by_country),
+            _rates_by("language", by_language),
         ]
     )
     targets = [
@@ -194,46 +197,52 @@ def fairness_section(measured: Sequence[Measured]) -> Section:
             f"{accused} findings in {len(communities)} worlds" if communities else NOT_RUN,
             accused == 0 if communities else None,
         ),
-        _overlap_target(everything),
+        _overlap_target("country", by_country),
+        _overlap_target("language", by_language),
     ]
     return Section("Fairness", text, targets if mine else [])
 
 
-def _country_sums(found: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+def _sums(
+    found: Sequence[Mapping[str, Any]], named: Callable[[str], str] = str
+) -> dict[str, list[int]]:
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     for scan in found:
-        for name, (flagged, accounts) in scan["countries"].items():
-            sums[name][0] += flagged
-            sums[name][1] += accounts
+        for country, values in scan["countries"].items():
+            name = named(country)
+            sums[name] = [a + b for a, b in zip(sums[name], values, strict=True)]
     return dict(sorted(sums.items()))
 
 
-def _by_country(found: Sequence[Mapping[str, Any]]) -> str:
+def _language(country: str) -> str:
+    return next((c.language for c in COUNTRIES if c.code == country), "unknown")
+
+
+def _rates_by(what: str, sums: Mapping[str, Sequence[int]]) -> str:
     rows = [
         [
             name,
             share(flagged, accounts),
-            bound(clopper_pearson_lower(flagged, accounts)),
-            bound(clopper_pearson_upper(flagged, accounts)),
+            share(touched, groups),
+            bound(clopper_pearson_lower(touched, groups)),
+            bound(clopper_pearson_upper(touched, groups)),
         ]
-        for name, (flagged, accounts) in _country_sums(found).items()
+        for name, (flagged, accounts, touched, groups) in sums.items()
     ]
     return table(
-        "Honest accounts wrongly flagged by country, over every scan of this suite, with exact "
-        "bounds at 95 % (accounts counted as independent, which makes the bounds too narrow rather "
-        "than too wide). A country stands for its language: the simulator gives each one.",
-        ["country", "flagged", "at least", "at most"],
+        f"Honest accounts wrongly flagged by {what}, over every scan of this suite, with exact bounds "
+        "at 95 % of the share of honest groups flagged; the same group counts once a scan.",
+        [what, "accounts flagged", "groups flagged", "at least", "at most"],
         rows,
     )
 
 
-def _overlap_target(found: Sequence[Mapping[str, Any]]) -> Target:
-    sums = _country_sums(found)
-    lowers = [clopper_pearson_lower(a, b) for a, b in sums.values()]
-    uppers = [clopper_pearson_upper(a, b) for a, b in sums.values()]
+def _overlap_target(what: str, sums: Mapping[str, Sequence[int]]) -> Target:
+    lowers = [clopper_pearson_lower(a, b) for _, _, a, b in sums.values()]
+    uppers = [clopper_pearson_upper(a, b) for _, _, a, b in sums.values()]
     low = max((v for v in lowers if v is not None), default=None)
     high = min((v for v in uppers if v is not None), default=None)
-    wanted = "wrong flags by country lie within each other's bounds"
+    wanted = f"wrong flags by {what} lie within each other's bounds"
     if low is None or high is None:
         return Target(wanted, NOT_RUN, None)
     return Target(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stillwatch.evaluation.suite.page import dials, effort, honest, losses, worlds
+from stillwatch.evaluation.suite.page import attackers, dials, effort, honest, losses, worlds
 from stillwatch.evaluation.suite.page.tables import Section, table
 from stillwatch.evaluation.suite.running import Measured
 from stillwatch.evaluation.suite.sources import sources_hash
@@ -29,6 +29,8 @@ _SECTIONS: tuple[Callable[[Sequence[Measured]], Section], ...] = (
     losses.robustness_section,
     losses.ablation_section,
     effort.time_section,
+    attackers.red_team_section,
+    attackers.framers_section,
     effort.cost_section,
 )
 

@@ -1,0 +1,81 @@
+"""Worlds in which somebody wants honest accounts to be accused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from stillwatch.evaluation.framing import FRAMES, frame, victims
+from stillwatch.evaluation.world import open_world_log, read_truth
+from stillwatch.simulation import WORLDS, CampaignSize, Evasion, order_world, simulate
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("framing") / "world"
+    order = order_world(
+        WORLDS["tiny"],
+        seed=11,
+        accounts=300,
+        days=3,
+        exchanges=3000,
+        dials=Evasion(0, 0, 0, 0),
+        campaign_size=CampaignSize(accounts=20, exchanges=30),
+    )
+    simulate(order, place, processes=1)
+    return place
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_nothing_of_an_honest_account_is_changed(world: Path, tmp_path: Path, name: str) -> None:
+    """Whoever frames them touches neither their rows nor their truth."""
+    framed = frame(world, tmp_path / "framed", name)
+    honest = read_truth(world).honest
+
+    before, after = (pq.read_table(place / "exchanges").to_pylist() for place in (world, framed))
+    own = [row for row in before if row["account_id"] in honest]
+    kept = {row["exchange_id"]: row for row in after if row["account_id"] in honest}
+    assert all(kept[row["exchange_id"]] == row for row in own)
+    assert len(own) == len(kept)
+    assert read_truth(framed).honest == honest
+    with open_world_log(framed) as log:
+        assert log.execute(
+            "SELECT count(*) FROM exchanges ANTI JOIN truth_exchanges USING (exchange_id)"
+        ).fetchall() == [(0,)]
+
+
+def test_copies_look_like_the_group_they_copy(world: Path, tmp_path: Path) -> None:
+    """About half of what the campaign sends is the group's, from the group's addresses."""
+    framed = frame(world, tmp_path / "framed", "copies")
+    truth = read_truth(world)
+    (campaign,) = truth.campaigns
+    group = victims(pq.read_table(world / "truth_accounts.parquet"))
+    rows = pq.read_table(framed / "exchanges")
+    theirs = rows.filter(pc.is_in(rows["account_id"], value_set=pa_list(group)))
+    own = rows.filter(pc.is_in(rows["account_id"], value_set=pa_list(sorted(campaign.roles))))
+
+    copied = pc.is_in(own["input_text"], value_set=theirs["input_text"].combine_chunks())
+    assert 0.4 < pc.mean(copied).as_py() < 0.6
+    sent_from = set(own.filter(copied)["client_net_token"].to_pylist())
+    assert sent_from <= set(theirs["client_net_token"].to_pylist())
+
+
+def test_poison_is_a_campaign_of_its_own(world: Path, tmp_path: Path) -> None:
+    """One account in twenty is new, is nobody's honest account, and shares no fact."""
+    framed = frame(world, tmp_path / "framed", "poison")
+    truth = read_truth(framed)
+
+    poisoned = next(c for c in truth.campaigns if c.name == "poison")
+    accounts = pq.read_table(framed / "accounts.parquet")
+    own = accounts.filter(pc.is_in(accounts["account_id"], value_set=pa_list(poisoned.roles)))
+    assert 0.03 < len(poisoned.roles) / accounts.num_rows < 0.06
+    assert len(set(own["payment_token"].to_pylist())) == own.num_rows
+
+
+def pa_list(names):
+    import pyarrow as pa
+
+    return pa.array(sorted(names))
