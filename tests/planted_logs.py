@@ -10,12 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from stillwatch.campaigns.reading import Evidence, read_evidence
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.lake.log import Log, open_log
 from stillwatch.records import ACCOUNTS, EXCHANGES, Findings
+from stillwatch.signals.owners import read_wording
+from stillwatch.signals.tell import Scene, Suspects
 from stillwatch.signals.traffic import Traffic, read_traffic
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
@@ -171,3 +174,26 @@ def rows_of(traffic: Traffic, accounts: Sequence[str]) -> list[Any]:
 
 def members_of(findings: Findings) -> set[str]:
     return set(findings.members["account_id"].to_pylist())
+
+
+def scene_of(evidence: Evidence, *groups: Sequence[str]) -> Scene:
+    """What the signals look at, with these accounts as the groups under test."""
+    traffic = evidence.traffic
+    members = [np.flatnonzero(np.isin(traffic.account_names, names)) for names in groups]
+    suspects = [
+        Suspects(accounts, np.flatnonzero(np.isin(traffic.accounts, accounts)), openly=False)
+        for accounts in members
+    ]
+    reference = np.ones(len(traffic.account_names), np.bool_)
+    for accounts in members:
+        reference[accounts] = False
+    return Scene(
+        traffic=traffic,
+        wording=read_wording(traffic),
+        attributes=evidence.attributes,
+        facts=evidence.facts,
+        sightings=evidence.sightings,
+        handovers=evidence.handovers,
+        groups=suspects,
+        reference=reference,
+    )

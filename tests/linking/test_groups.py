@@ -245,9 +245,12 @@ def links_of(book: LogBook, folder: Path) -> tuple[list, Evidence, Group]:
     evidence = book.evidence(folder)
     fragments = mine_fragments(evidence.traffic)
     (group,) = group_accounts(evidence.traffic, fragments, evidence.facts)
-    active = len(evidence.traffic.account_names)
     names = evidence.traffic.account_names
-    return links_within(group, evidence.facts, fragments, active, names), evidence, group
+    return (
+        links_within(group, evidence.facts, fragments, evidence.attributes.strata, names),
+        evidence,
+        group,
+    )
 
 
 def test_a_link_is_worth_the_rarity_of_what_is_shared(tmp_path: Path) -> None:

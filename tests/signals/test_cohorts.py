@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from planted_logs import DAY, START, LogBook, members_of, planted
+from planted_logs import DAY, START, LogBook, members_of, planted, scene_of
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.signals import cohorts
-from stillwatch.signals.owners import read_wording
 from stillwatch.signals.repeats import UNKNOWN, population
-from stillwatch.signals.tell import Scene, Suspects, Tell
+from stillwatch.signals.tell import Tell
 
 COUNTRIES = ("CA", "DE", "NG", "TH")
 FAR = np.log(1e5)  # beyond what a hundred groups need at a rate of one per cent
@@ -40,27 +39,7 @@ def strangers(book: LogBook, number: int, *, name: str = "p", **facts: object) -
 
 
 def told(book: LogBook, folder: Path, *groups: Sequence[str]) -> Tell:
-    evidence = book.evidence(folder)
-    traffic = evidence.traffic
-    suspects = []
-    for names in groups:
-        accounts = np.searchsorted(traffic.account_names, sorted(names))
-        rows = np.flatnonzero(np.isin(traffic.accounts, accounts))
-        suspects.append(Suspects(accounts, rows, openly=False))
-    reference = np.ones(len(traffic.account_names), np.bool_)
-    for suspect in suspects:
-        reference[suspect.accounts] = False
-    return cohorts.measure(
-        Scene(
-            traffic,
-            read_wording(traffic),
-            evidence.attributes,
-            evidence.facts,
-            evidence.sightings,
-            suspects,
-            reference,
-        )
-    )
+    return cohorts.measure(scene_of(book.evidence(folder), *groups))
 
 
 def test_one_issuer_and_one_host_are_told(tmp_path: Path) -> None:
@@ -154,6 +133,22 @@ def test_strangers_who_share_nothing_are_not_told(tmp_path: Path) -> None:
     assert tell.observed == [""] * 20
 
 
+def test_without_countries_nothing_is_said(tmp_path: Path) -> None:
+    """Else customers of one country would look like a cohort of its bank and its carrier."""
+    book = LogBook(10)
+    names = strangers(book, 400)
+    of_one_country = [
+        n for n, row in zip(names, book.accounts, strict=True) if row["country"] == "NG"
+    ]
+    for row in book.accounts:
+        row["country"] = None
+
+    tell = told(book, tmp_path, of_one_country[:30])
+
+    assert tell.log_e.tolist() == tell.largest.tolist() == [0.0]
+    assert tell.observed == [""]
+
+
 def test_a_log_without_these_columns_says_nothing(tmp_path: Path) -> None:
     book = LogBook(8)
     names = book.people(30)
@@ -169,6 +164,8 @@ def scanned(folder: Path, without: frozenset[str] = frozenset(), **ties: object)
     for number, row in enumerate(r for r in book.accounts if r["account_id"] not in workers):
         row |= {"payment_bin": f"bank-{number % 9}", "signup_asn": number % 5}
         row["email_domain"] = row["email_domain"] or f"mail-{number % 4}.example"
+    for number, row in enumerate(book.accounts):
+        row["country"] = COUNTRIES[number % 2]
     settings = ScanSettings(with_timeline=False, without=without)
     found = members_of(scan(book.open(folder), settings, notes={}))
     assert found <= set(workers)

@@ -87,7 +87,6 @@ def build_findings(
         match_profiles(weighed.traffic, log, profiles) if profiles is not None and cases else None
     )
     rates = smallest_rates(weighed, [case.index for case in cases])
-    active = int((np.bincount(weighed.traffic.accounts) > 0).sum())
     campaigns, member_rows, links = [], [], list[Link]()
     for case in cases:
         own = members.get(case.campaign_id, [])
@@ -97,7 +96,7 @@ def build_findings(
             case.weighed.group,
             evidence.facts,
             weighed.fragments,
-            active,
+            evidence.attributes.strata,
             weighed.traffic.account_names,
         )
     less = without_each_signal(weighed, evidence.facts, decision, rate)

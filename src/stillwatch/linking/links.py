@@ -7,9 +7,10 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.linking.agreement import agreeing_pairs, worth_of_agreeing
 from stillwatch.linking.groups import Group
 from stillwatch.records import Link
-from stillwatch.signals.shared_facts import FAMILIES, Facts
+from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
 
 __all__ = ["links_within"]
@@ -20,57 +21,54 @@ ALL_PAIRS = 12  # holders up to which each pair is written; beyond, a ring says 
 
 
 def links_within(
-    group: Group, facts: Facts, fragments: Fragments, active: int, names: npt.NDArray[np.str_]
+    group: Group,
+    facts: Facts,
+    fragments: Fragments,
+    strata: IntArray,
+    names: npt.NDArray[np.str_],
 ) -> list[Link]:
-    """Links between members, the rarest fact of each family for each pair.
+    """Links between members, the most telling fact of each family for each pair.
 
-    The log-likelihood ratio of sharing a value that k of N accounts have is log(N / k)
-    (Fellegi and Sunter 1969, with term frequencies).
+    Facts are worth what `worth_of_agreeing` says; wording that k of N accounts share, log(N / k).
 
     Args:
-        active: N, the number of accounts with exchanges.
+        strata: One number for each account of the log, in which chance agreement is counted.
     """
-    best: dict[tuple[int, int, str], tuple[float, str]] = {}
+    worth = worth_of_agreeing(facts, strata)
     inside = np.isin(facts.accounts, group.accounts)
-    holders_of = np.bincount(facts.value, minlength=int(facts.value.max(initial=-1)) + 1)
-    order = np.lexsort((facts.accounts[inside], facts.value[inside]))
-    values = facts.value[inside][order]
-    accounts = facts.accounts[inside][order]
-    kinds = facts.kind[inside][order]
-    for part in np.split(np.arange(len(values)), np.flatnonzero(np.diff(values)) + 1):
-        if len(part) < 2:
-            continue
-        kind = facts.kinds[int(kinds[part[0]])]
-        worth = float(np.log(active / holders_of[values[part[0]]]))
-        if worth > 0:
-            _credit(best, accounts[part], kind, FAMILIES.get(kind, kind), worth)
-    for fragment in group.fragments:
-        users = fragments.pair_accounts[fragments.pair_fragments == fragment]
-        users = users[np.isin(users, group.accounts)]
-        worth = float(np.log(active / max(int(fragments.accounts[fragment]), 1)))
-        if len(users) > 1 and worth > 0:
-            _credit(best, users, "template", "template", worth)
+    pairs = agreeing_pairs(facts.only(inside), worth[inside], all_pairs=ALL_PAIRS)
+    found = [
+        (int(first), int(second), facts.kinds[kind], float(log_lr))
+        for first, second, kind, log_lr in zip(
+            pairs.first, pairs.second, pairs.kind, pairs.log_lr, strict=True
+        )
+    ]
+    found += _by_wording(group, fragments, len(names))
     links = []
-    for (i, j, _), (worth, kind) in best.items():
-        a, b = sorted((str(names[i]), str(names[j])))
-        links.append(Link(account_a=a, account_b=b, kind=kind, log_lr=worth))
+    for first, second, shared, log_lr in found:
+        a, b = sorted((str(names[first]), str(names[second])))
+        links.append(Link(account_a=a, account_b=b, kind=shared, log_lr=log_lr))
     return sorted(links, key=lambda link: (link.account_a, link.account_b, link.kind))
 
 
-def _credit(
-    best: dict[tuple[int, int, str], tuple[float, str]],
-    accounts: IntArray,
-    kind: str,
-    family: str,
-    worth: float,
-) -> None:
-    members = sorted({int(a) for a in accounts})
-    pairs = (
-        combinations(members, 2)
-        if len(members) <= ALL_PAIRS
-        else zip(members, [*members[1:], members[0]], strict=True)
-    )
-    for i, j in pairs:
-        key = (min(i, j), max(i, j), family)
-        if key not in best or best[key][0] < worth:
-            best[key] = (worth, kind)
+def _by_wording(
+    group: Group, fragments: Fragments, active: int
+) -> list[tuple[int, int, str, float]]:
+    """The rarest fragment of each pair."""
+    best: dict[tuple[int, int], float] = {}
+    for fragment in group.fragments:
+        users = fragments.pair_accounts[fragments.pair_fragments == fragment]
+        users = np.unique(users[np.isin(users, group.accounts)])
+        worth = float(np.log(active / max(int(fragments.accounts[fragment]), 1)))
+        if len(users) < 2 or worth <= 0:
+            continue
+        members = users.tolist()
+        pairs = (
+            combinations(members, 2)
+            if len(members) <= ALL_PAIRS
+            else zip(members, [*members[1:], members[0]], strict=True)
+        )
+        for i, j in pairs:
+            key = (min(i, j), max(i, j))
+            best[key] = max(best.get(key, 0.0), worth)
+    return [(i, j, "template", worth) for (i, j), worth in best.items()]

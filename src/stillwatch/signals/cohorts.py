@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.signals.account_attributes import AccountAttributes
-from stillwatch.signals.repeats import UNKNOWN, Population, population, together
+from stillwatch.signals.repeats import UNKNOWN, MostShared, Population, population, together
 from stillwatch.signals.tell import Scene, Tell
 
 __all__ = ["FAMILIES", "NAME", "measure", "two_causes"]
@@ -69,11 +69,21 @@ def measure(scene: Scene) -> Tell:
     for number, group in enumerate(scene.groups):
         shown = [f for f, value in zip(families, log_e[number], strict=True) if value >= SHOWN]
         parts = [_most_shared(attributes, family, group.accounts) for family in shown]
-        observed.append("; ".join(p.observed for p in parts))
-        usual.append("; ".join(p.usual for p in parts))
-        holders = [p.holders for p in parts]
+        observed.append(
+            "; ".join(
+                f"{len(part.holders)} of {part.known} members share {FAMILIES[family]}"
+                for family, part in zip(shown, parts, strict=True)
+            )
+        )
+        usual.append(
+            "; ".join(
+                f"{part.elsewhere:.1%} of the accounts of their countries and plans do"
+                for part in parts
+            )
+        )
+        holders = [part.holders for part in parts]
         members.append(np.unique(np.concatenate(holders)) if holders else np.zeros(0, np.int64))
-        rows.append(_first_rows(scene, group.rows, members[-1]))
+        rows.append(scene.first_rows(group, members[-1]))
     return Tell(
         signal=NAME,
         log_e=two_causes(families, log_e),
@@ -98,7 +108,10 @@ def two_causes(families: Sequence[str], log_e: FloatArray) -> FloatArray:
 
 
 def _attributes(known: AccountAttributes) -> list[_Attribute]:
-    """Every attribute, counted within country and plan."""
+    """Every attribute, counted within country and plan; unknown where the country is.
+
+    Without it, customers of one small country would look like a cohort of its bank and carrier.
+    """
     strata = known.strata
     created = np.where(known.created > 0, known.created, UNKNOWN)
     payment, network, mail = known.payment_bin, known.signup_asn, known.email_domain
@@ -115,7 +128,7 @@ def _attributes(known: AccountAttributes) -> list[_Attribute]:
         ],
     }
     return [
-        _Attribute(family, population(values, strata))
+        _Attribute(family, population(np.where(known.country < 0, UNKNOWN, values), strata))
         for family, several in columns.items()
         for values in several
     ]
@@ -133,33 +146,7 @@ def _family(
     return float(np.logaddexp.reduce(logs) - np.log(len(logs)))
 
 
-@dataclass(frozen=True, slots=True)
-class _MostShared:
-    observed: str
-    usual: str
-    holders: IntArray
-
-
-def _most_shared(attributes: list[_Attribute], family: str, accounts: IntArray) -> _MostShared:
-    """The value behind a family's e-value: the commonest among the members, where it says most."""
-    one = max(
-        (a.population for a in attributes if a.family == family), key=lambda p: p.log_e(accounts)
-    )
-    values = one.values[accounts]
-    codes, counts = np.unique(values[values != UNKNOWN], return_counts=True)
-    code = codes[counts.argmax()]
-    others = np.ones(len(one.values), np.bool_)
-    others[accounts] = False
-    like = others & (one.values != UNKNOWN) & np.isin(one.strata, one.strata[accounts])
-    share = float((one.values[like] == code).mean()) if like.any() else 0.0
-    return _MostShared(
-        f"{counts.max()} of {counts.sum()} members share {FAMILIES[family]}",
-        f"{share:.1%} of the accounts of their countries and plans do",
-        accounts[values == code],
-    )
-
-
-def _first_rows(scene: Scene, rows: IntArray, members: IntArray) -> IntArray:
-    """The first of the group's exchanges of each of these members."""
-    accounts, first = np.unique(scene.traffic.accounts[rows], return_index=True)
-    return np.sort(rows[first[np.isin(accounts, members)]])
+def _most_shared(attributes: list[_Attribute], family: str, accounts: IntArray) -> MostShared:
+    """Of the family's attributes, the one that says most."""
+    own = [a.population for a in attributes if a.family == family]
+    return max(own, key=lambda one: one.log_e(accounts)).most_shared(accounts)

@@ -11,13 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["UNKNOWN", "Population", "population", "together"]
+__all__ = ["UNKNOWN", "MostShared", "Population", "population", "together"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 UNKNOWN = -1
 STAKE = 0.5  # of each bet, on a repetition; the rest is kept
+
+
+@dataclass(frozen=True, slots=True)
+class MostShared:
+    """The commonest value of a group's members.
+
+    Attributes:
+        value: It, or `UNKNOWN`.
+        holders: The members that show it.
+        known: Members whose value is known.
+        elsewhere: Part of the accounts of their strata, outside the group, that show it.
+    """
+
+    value: int
+    holders: IntArray
+    known: int
+    elsewhere: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,20 @@ class Population:
         outside = self.in_stratum[self.strata[known]] - _times(self.strata[known])
         factors = 1 - STAKE + STAKE * (outside + before) / before
         return float(np.log(factors[:-1]).sum())
+
+    def most_shared(self, members: IntArray) -> MostShared:
+        """What to say of a group: its commonest value, and how common it is among like accounts."""
+        values = self.values[members]
+        codes, counts = np.unique(values[values != UNKNOWN], return_counts=True)
+        code = int(codes[counts.argmax()]) if len(codes) else UNKNOWN
+        like = (self.values != UNKNOWN) & np.isin(self.strata, self.strata[members])
+        like[members] = False
+        return MostShared(
+            value=code,
+            holders=members[(values == code) & (values != UNKNOWN)],
+            known=int(counts.sum()),
+            elsewhere=float((self.values[like] == code).mean()) if like.any() else 0.0,
+        )
 
 
 def population(values: IntArray, strata: IntArray) -> Population:

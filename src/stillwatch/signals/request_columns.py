@@ -47,7 +47,8 @@ class Requests:
     Attributes:
         status: Position in `STATUSES`, or -1.
         model, credential, network, access_path, end_user: Hashes.
-        client: Hash of user agent and TLS fingerprint together.
+        user_agent, tls: Hashes of the user agent and of the TLS fingerprint.
+        client: Hash of the two together.
         settings: Hash of all that was requested beside the text: temperature, limit on the answer,
             top_p, n, log-probabilities, reasoning effort, whether a seed is set, tools offered.
         answer_limit: Requested limit on the answer, tokens; 0 if none.
@@ -62,6 +63,8 @@ class Requests:
     network: IntArray
     access_path: IntArray
     end_user: IntArray
+    user_agent: IntArray
+    tls: IntArray
     client: IntArray
     settings: IntArray
     answer_limit: npt.NDArray[np.int32]
@@ -91,7 +94,7 @@ def request_part(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     lasted = pc.divide(pc.subtract(finished, batch.column("started_at").cast(pa.int64())), 1000)
     within = pc.and_(pc.greater_equal(lasted, 0), pc.less(lasted, 1 << 31))
     duration = pc.if_else(pc.fill_null(within, False), lasted, -1)
-    client = _mix(_hashes(batch.column("user_agent")), _hashes(batch.column("tls_fingerprint")))
+    agent, tls = _hashes(batch.column("user_agent")), _hashes(batch.column("tls_fingerprint"))
     return {
         "status": pc.fill_null(status, -1).cast(pa.int8()),
         "model": model,
@@ -99,7 +102,9 @@ def request_part(batch: pa.RecordBatch) -> dict[str, pa.Array]:
         "network": network,
         "access_path": path,
         "end_user": end_user,
-        "client": pa.array(client),
+        "user_agent": pa.array(agent),
+        "tls": pa.array(tls),
+        "client": pa.array(_mix(agent, tls)),
         "settings": pa.array(_settings(batch)),
         "answer_limit": _clipped(batch.column("max_output_tokens")),
         "reasoning_tokens": _clipped(batch.column("reasoning_tokens")),

@@ -76,13 +76,16 @@ class Facts:
 
     def without(self, kinds: Collection[str]) -> Facts:
         """The facts of all other kinds."""
-        kept = ~np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
+        return self.only(~np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds]))
+
+    def only(self, entries: npt.NDArray[np.bool_]) -> Facts:
+        """Some of the entries; kinds and the numbers of values stay as they are."""
         return replace(
             self,
-            kind=self.kind[kept],
-            accounts=self.accounts[kept],
-            value=self.value[kept],
-            exchanges=self.exchanges[kept],
+            kind=self.kind[entries],
+            accounts=self.accounts[entries],
+            value=self.value[entries],
+            exchanges=self.exchanges[entries],
         )
 
     @property

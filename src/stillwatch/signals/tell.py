@@ -59,6 +59,11 @@ class Scene:
     reference: npt.NDArray[np.bool_]
     handovers: Handovers
 
+    def first_rows(self, group: Suspects, members: IntArray) -> IntArray:
+        """The first of the group's own exchanges of each of these members, ascending."""
+        accounts, first = np.unique(self.traffic.accounts[group.rows], return_index=True)
+        return np.sort(group.rows[first[np.isin(accounts, members)]])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tell:
