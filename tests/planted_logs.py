@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from stillwatch.campaigns.reading import Evidence, read_evidence
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.lake.log import Log, open_log
-from stillwatch.records import ACCOUNTS, EXCHANGES, Findings
+from stillwatch.records import ACCOUNTS, EXCHANGES, MODEL_RELEASES, Findings
 from stillwatch.signals.owners import read_wording
 from stillwatch.signals.tell import Scene, Suspects
 from stillwatch.signals.traffic import Traffic, read_traffic
@@ -40,13 +40,14 @@ class LogBook:
     """Exchanges and accounts as they come, then a log that can be scanned.
 
     Attributes:
-        exchanges, accounts: Rows of the canonical tables, as dictionaries.
+        exchanges, accounts, releases: Rows of the canonical tables, as dictionaries.
         seed: Everything random in the stories follows from it.
     """
 
     seed: int = 1
     exchanges: list[dict[str, Any]] = field(default_factory=list)
     accounts: list[dict[str, Any]] = field(default_factory=list)
+    releases: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -129,13 +130,17 @@ class LogBook:
         ):
             pq.write_table(EXCHANGES.table(list(rows)), folder / "exchanges" / f"{day}.parquet")
         pq.write_table(ACCOUNTS.table(self.accounts), folder / "accounts.parquet")
+        pq.write_table(MODEL_RELEASES.table(self.releases), folder / "releases.parquet")
 
     def open(self, folder: Path, until: datetime | None = None) -> Log:
         """Write the log unless it lies there already, and open it."""
         if not (folder / "exchanges").exists():
             self.write(folder)
         return open_log(
-            exchanges=folder / "exchanges", accounts=folder / "accounts.parquet", until=until
+            exchanges=folder / "exchanges",
+            accounts=folder / "accounts.parquet",
+            releases=folder / "releases.parquet",
+            until=until,
         )
 
     def evidence(self, folder: Path, until: datetime | None = None) -> Evidence:
@@ -194,6 +199,7 @@ def scene_of(evidence: Evidence, *groups: Sequence[str]) -> Scene:
         facts=evidence.facts,
         sightings=evidence.sightings,
         handovers=evidence.handovers,
+        releases=evidence.releases,
         groups=suspects,
         reference=reference,
     )

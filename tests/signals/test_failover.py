@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from planted_logs import START, LogBook
-from scenes import BOUND, scene_of
+from planted_logs import START, LogBook, scene_of
 from stillwatch.signals.failover import measure
 from stillwatch.signals.tell import Scene
 
 MINUTE = timedelta(minutes=1)
+BOUND = float(np.log(100 / (0.01 * 0.05 / 2)))  # at the default rate, among a hundred groups
 
 
 def crew(book: LogBook, number: int = 12, name: str = "w") -> list[str]:
@@ -46,7 +46,7 @@ def test_a_queue_hands_on_what_was_stopped(tmp_path: Path) -> None:
     book = LogBook(1)
     names = crew(book)
     work(book, names, "another")
-    tell = measure(scene_of(book, tmp_path, names))
+    tell = measure(scene_of(book.evidence(tmp_path), names))
 
     assert BOUND < tell.log_e[0] <= tell.largest[0]
     assert len(tell.members[0]) > 6
@@ -59,7 +59,7 @@ def test_who_tries_again_himself_is_no_queue(tmp_path: Path) -> None:
     names = crew(book)
     work(book, names, "oneself")
 
-    assert measure(scene_of(book, tmp_path, names)).log_e[0] < 0
+    assert measure(scene_of(book.evidence(tmp_path), names)).log_e[0] < 0
 
 
 def test_a_class_asks_the_same_after_a_stop_as_after_an_answer(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_class_asks_the_same_after_a_stop_as_after_an_answer(tmp_path: Path) -
             at = START + lesson * timedelta(hours=20) + place * timedelta(seconds=20)
             send(book, name, f"exercise {lesson}", at, stopped=place < 5)
 
-    assert measure(scene_of(book, tmp_path, names)).log_e[0] == 0
+    assert measure(scene_of(book.evidence(tmp_path), names)).log_e[0] == 0
 
 
 def test_partners_who_help_each_other_out_are_no_queue(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_partners_who_help_each_other_out_are_no_queue(tmp_path: Path) -> None:
         if stopped:
             send(book, other, f"exercise {number}", at + 2 * MINUTE, stopped=False)
 
-    assert measure(scene_of(book, tmp_path, names)).log_e[0] <= 0
+    assert measure(scene_of(book.evidence(tmp_path), names)).log_e[0] <= 0
 
 
 def test_one_person_with_spare_accounts_does_not_tie_a_crowd(tmp_path: Path) -> None:
@@ -98,8 +98,8 @@ def test_one_person_with_spare_accounts_does_not_tie_a_crowd(tmp_path: Path) -> 
     spare = crew(book, 6, "s")
     work(book, spare, "another", every=10, tasks=400)
 
-    assert measure(scene_of(book, tmp_path, crowd + spare)).log_e[0] <= 0
-    assert measure(scene_of(book, tmp_path / "alone", spare)).log_e[0] > 5
+    assert measure(scene_of(book.evidence(tmp_path), crowd + spare)).log_e[0] <= 0
+    assert measure(scene_of(book.evidence(tmp_path / "alone"), spare)).log_e[0] > 5
 
 
 def test_the_mean_over_random_stops_is_at_most_one(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_the_mean_over_random_stops_is_at_most_one(tmp_path: Path) -> None:
         send(book, one, f"task {number}", at, stopped=number < 12)
         if book.rng.random() < 0.3:
             send(book, other, f"task {number}", at + MINUTE, stopped=False)
-    scene = scene_of(book, tmp_path, names)
+    scene = scene_of(book.evidence(tmp_path), names)
     first = scene.traffic.started % (10 * 60_000_000) == 0
     values = [np.exp(measure(_struck(scene, first, seed)).log_e[0]) for seed in range(400)]
 
@@ -135,7 +135,7 @@ def test_a_log_without_status_says_nothing(tmp_path: Path) -> None:
     work(book, names, "another", tasks=200)
     for row in book.exchanges:
         row["status"] = None
-    tell = measure(scene_of(book, tmp_path, names))
+    tell = measure(scene_of(book.evidence(tmp_path), names))
 
     assert tell.log_e.tolist() == [0.0]
     assert tell.largest.tolist() == [0.0]

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pytest
 
 from planted_logs import DAY as ONE_DAY
-from planted_logs import START, LogBook
-from scenes import BOUND, scene_of
+from planted_logs import START, LogBook, scene_of
 from stillwatch.signals.queue_clock import DAY, HOUR, measure, read_clock
 
 SECOND = 1_000_000
+BOUND = float(np.log(100 / (0.01 * 0.05 / 2)))  # at the default rate, among a hundred groups
 MINUTE = 60 * SECOND
 DAYS = 14
 Times = list[npt.NDArray[np.int64]]
@@ -176,7 +176,7 @@ def test_the_tell_names_members_and_keeps_within_its_largest(tmp_path: Path) -> 
     for number in range(700):
         at = START + number * (10 * ONE_DAY - timedelta(minutes=1)) / 700
         book.exchange(book.rng.choice(workers), f"task {number}", at)
-    scene = scene_of(book, tmp_path, workers, people)
+    scene = scene_of(book.evidence(tmp_path), workers, people)
     tell = measure(scene)
 
     assert tell.log_e[0] > 10
@@ -190,7 +190,7 @@ def test_the_tell_names_members_and_keeps_within_its_largest(tmp_path: Path) -> 
 def test_a_few_days_say_nothing(tmp_path: Path) -> None:
     """Fewer than five days leave too few shifts."""
     book = LogBook(8)
-    scene = scene_of(book, tmp_path, book.people(12, days=4))
+    scene = scene_of(book.evidence(tmp_path), book.people(12, days=4))
 
     assert measure(scene).log_e.tolist() == [0.0]
     assert measure(scene).largest.tolist() == [0.0]

@@ -16,6 +16,7 @@ from stillwatch.campaigns.declared import (
 from stillwatch.lake.log import Log
 from stillwatch.signals.account_attributes import AccountAttributes, read_account_attributes
 from stillwatch.signals.handovers import Handovers, read_handovers
+from stillwatch.signals.releases import Releases, read_releases
 from stillwatch.signals.shared_facts import Facts, Sightings, read_sightings
 from stillwatch.signals.traffic import Traffic, read_traffic
 
@@ -36,6 +37,7 @@ class Evidence:
     records: AccountRecords
     attributes: AccountAttributes
     handovers: Handovers
+    releases: Releases
 
     def until(self, midnight: int) -> Evidence:
         """What was known before a midnight (UTC, microseconds since 1970).
@@ -51,6 +53,7 @@ class Evidence:
             self.records.until(midnight, accounts),
             self.attributes.until(midnight, accounts),
             self.handovers.until(midnight, accounts),
+            self.releases.until(midnight),
         )
 
 
@@ -61,8 +64,9 @@ def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: N
     records = read_account_records(log, traffic.account_names)
     attributes = read_account_attributes(log, traffic.account_names)
     handovers = read_handovers(log, traffic)
+    releases = read_releases(log)
     log.give_back_memory()
-    return _evidence(traffic, sightings, records, attributes, handovers)
+    return _evidence(traffic, sightings, records, attributes, handovers, releases)
 
 
 def _evidence(
@@ -71,6 +75,9 @@ def _evidence(
     records: AccountRecords,
     attributes: AccountAttributes,
     handovers: Handovers,
+    releases: Releases,
 ) -> Evidence:
     facts, declarations = sightings.facts(), declarations_of(records)
-    return Evidence(traffic, facts, declarations, sightings, records, attributes, handovers)
+    return Evidence(
+        traffic, facts, declarations, sightings, records, attributes, handovers, releases
+    )

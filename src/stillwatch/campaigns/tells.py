@@ -19,8 +19,12 @@ from stillwatch.signals import (
     credentials,
     failover,
     foreign_history,
+    no_person,
+    probing,
     queue_clock,
+    release_pivot,
     replay,
+    round_the_clock,
 )
 from stillwatch.signals.tell import Scene, Tell
 
@@ -34,6 +38,10 @@ SIGNALS: dict[str, Callable[[Scene], Tell]] = {
     credentials.NAME: credentials.measure,
     foreign_history.NAME: foreign_history.measure,
     replay.NAME: replay.measure,
+    round_the_clock.NAME: round_the_clock.measure,
+    no_person.NAME: no_person.measure,
+    release_pivot.NAME: release_pivot.measure,
+    probing.NAME: probing.measure,
 }
 """Every signal by its name; a new one is a file, a card and a line here."""
 

@@ -239,6 +239,7 @@ def _scene(
         suspects,
         reference,
         evidence.handovers,
+        evidence.releases,
     )
 
 

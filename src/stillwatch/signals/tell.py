@@ -16,6 +16,7 @@ import numpy.typing as npt
 from stillwatch.signals.account_attributes import AccountAttributes
 from stillwatch.signals.handovers import Handovers
 from stillwatch.signals.owners import Wording
+from stillwatch.signals.releases import Releases
 from stillwatch.signals.shared_facts import Facts, Sightings
 from stillwatch.signals.traffic import Traffic
 
@@ -48,6 +49,7 @@ class Scene:
         groups: The groups under test.
         reference: One flag an account: it is in no group under test, and so can stand for others.
         handovers: What one account was given and another took over.
+        releases: When each model was released.
     """
 
     traffic: Traffic
@@ -58,6 +60,7 @@ class Scene:
     groups: Sequence[Suspects]
     reference: npt.NDArray[np.bool_]
     handovers: Handovers
+    releases: Releases
 
     def first_rows(self, group: Suspects, members: IntArray) -> IntArray:
         """The first of the group's own exchanges of each of these members, ascending."""
