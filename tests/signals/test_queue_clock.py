@@ -190,7 +190,8 @@ def test_the_tell_names_members_and_keeps_within_its_largest(tmp_path: Path) -> 
 def test_a_few_days_say_nothing(tmp_path: Path) -> None:
     """Fewer than five days leave too few shifts."""
     book = LogBook(8)
-    scene = scene_of(book.evidence(tmp_path), book.people(12, days=4))
+    people = book.people(12, days=4)
+    scene = scene_of(book.evidence(tmp_path), people)
 
     assert measure(scene).log_e.tolist() == [0.0]
     assert measure(scene).largest.tolist() == [0.0]
