@@ -127,3 +127,19 @@ def test_a_truncated_world_is_unusable_input(world_and_findings: tuple[str, str]
 
     assert result.exit_code == 2
     assert part.name in result.stderr
+
+
+def test_a_member_without_a_required_value_is_not_passed_over(
+    world_and_findings: tuple[str, str],
+) -> None:
+    """A row that cannot be read would be an accusation that nobody counts, so it is an error."""
+    members = Path(world_and_findings[1]) / "members.parquet"
+    table = pq.read_table(members)
+    kind = table.schema.field("reasons").type
+    place = table.column_names.index("reasons")
+    pq.write_table(table.set_column(place, "reasons", pa.nulls(table.num_rows, kind)), members)
+
+    result = evaluate(*world_and_findings)
+
+    assert result.exit_code == 2
+    assert "rows cannot be read" in result.stderr

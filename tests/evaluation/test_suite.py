@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,32 @@ def test_an_unknown_suite_is_named(tmp_path: Path) -> None:
 
     assert done.exit_code == 2
     assert "smoke, standard, full" in done.stderr
+
+
+_TOOL = """\
+import pathlib, sys
+import pyarrow as pa, pyarrow.parquet as pq
+from stillwatch.evaluation.baselines.as_findings import as_findings
+from stillwatch.evaluation.world import open_world_log
+from stillwatch.records import write_findings
+place, out = (pathlib.Path(sys.argv[sys.argv.index(o) + 1]) for o in ("--accounts", "--out"))
+everyone = set(pq.read_table(place)["account_id"].to_pylist())
+with open_world_log(place.parent) as log:
+    write_findings(as_findings({"everyone": everyone}, log), out)
+sys.exit(3)
+"""
+
+
+def test_any_tool_is_scored_by_the_same_scorer(tmp_path: Path) -> None:
+    """A tool that accuses everybody is run in place of the scan, and is wrong about everybody."""
+    script = tmp_path / "accuse.py"
+    script.write_text(_TOOL)
+    words = ["--suite", "smoke", "--out", str(tmp_path / "out"), "--cells", "alone--*"]
+    tool = f"{sys.executable} {script}"
+
+    done = CliRunner().invoke(run, ["evaluate", *words, "--tool", tool, "--json"])
+
+    assert json.loads(done.stdout)["run"] == 1, done.stderr
+    (file,) = (tmp_path / "out").glob("alone--*.json")
+    figures = json.loads(file.read_text())["result"]["scans"]["scan"]["figures"]
+    assert figures["honest_flagged"] == figures["honest_accounts"] > 0

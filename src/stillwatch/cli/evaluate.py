@@ -41,6 +41,12 @@ _FOLDER = click.Path(path_type=Path)
 @click.option(
     "--page", type=click.Path(path_type=Path), help="Page to write; OUT/evaluation.md if absent."
 )
+@click.option(
+    "--tool",
+    metavar="COMMAND",
+    default="",
+    help="With --suite: measure this in place of `stillwatch scan`; same options, same tables.",
+)
 @click.option("--render", is_flag=True, help="Run nothing: write the page from what is there.")
 @reports_errors
 def command(
@@ -53,6 +59,7 @@ def command(
     jobs: int,
     cells: str,
     page: Path | None,
+    tool: str,
     render: bool,
 ) -> None:
     """Compare FINDINGS, the folder of a scan, with the truth of the WORLD it scanned.
@@ -66,7 +73,7 @@ def command(
                 "a suite makes its own worlds and needs a place for its results.",
                 remedy="stillwatch evaluate --suite standard --out DIR",
             )
-        _run_suite(suite, out, page or out / "evaluation.md", jobs, cells, render, as_json)
+        _run_suite(suite, out, page or out / "evaluation.md", jobs, cells, tool, render, as_json)
         return
     if world is None or findings is None:
         raise InputError(
@@ -77,8 +84,16 @@ def command(
 
 
 def _run_suite(
-    name: str, out: Path, page: Path, jobs: int, cells: str, render: bool, as_json: bool
+    name: str,
+    out: Path,
+    page: Path,
+    jobs: int,
+    cells: str,
+    tool: str,
+    render: bool,
+    as_json: bool,
 ) -> None:
+    from stillwatch.evaluation.suite.cells import with_tool
     from stillwatch.evaluation.suite.page.rendering import write_page
     from stillwatch.evaluation.suite.running import Ran, read_results, run_cells
     from stillwatch.evaluation.suite.suites import SUITES
@@ -87,7 +102,7 @@ def _run_suite(
         raise InputError(
             f"there is no suite {name!r}.", where="--suite", remedy=f"Known: {', '.join(SUITES)}."
         )
-    wanted = SUITES[name]()
+    wanted = with_tool(SUITES[name](), tool)
     ran = Ran(0, 0, {}) if render else run_cells(wanted, out, jobs=jobs, only=cells, tell=say)
     measured = read_results(wanted, out)
     write_page(page, name, measured)

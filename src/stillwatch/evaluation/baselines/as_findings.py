@@ -21,7 +21,7 @@ __all__ = ["as_findings"]
 
 _MEMBERS = f"""
 SELECT campaign_id, account_id, 1.0 AS e_value, '{Role.OPERATOR.value}' AS role, 1.0 AS share,
-  []::VARCHAR[] AS credential_ids, last AS first_flagged_at, NULL AS reasons
+  []::VARCHAR[] AS credential_ids, last AS first_flagged_at, [] AS reasons
 FROM accused, (SELECT max(started_at) AS last FROM exchanges)
 """
 
@@ -74,10 +74,12 @@ def as_findings(groups: Mapping[str, Set[str]], log: duckdb.DuckDBPyConnection) 
 
 
 def _shaped(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    # What no baseline has to say: hypotheses about actors are null, reasons are empty lists.
+    blank: dict[str, list[str] | None] = {"actors": None, "reasons": []}
     columns = [
-        table[field.name].cast(field.type)
-        if not pa.types.is_null(table[field.name].type) and field.name not in {"actors", "reasons"}
-        else pa.nulls(table.num_rows, field.type)
+        pa.array([blank[field.name]] * table.num_rows, field.type)
+        if field.name in blank
+        else table[field.name].cast(field.type)
         for field in schema
     ]
     return pa.table(columns, schema=pa.schema([f.with_nullable(True) for f in schema]))

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from stillwatch.evaluation.suite.sources import sources_hash
 
-__all__ = ["Cell", "ScanOf", "WorldOf", "cell_key"]
+__all__ = ["Cell", "ScanOf", "WorldOf", "cell_key", "with_tool"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class ScanOf:
         without: Signals that are not asked.
         timeline: Whether each midnight is replayed.
         baselines: Whether the baselines are scored beside it.
+        tool: A command that takes the options of `stillwatch scan` and leaves the same tables, in
+            its place.
     """
 
     name: str = "scan"
@@ -78,6 +81,7 @@ class ScanOf:
     without: tuple[str, ...] = ()
     timeline: bool = False
     baselines: bool = False
+    tool: str = ""
 
     def words(self) -> list[str]:
         """The options of the command, apart from its tables."""
@@ -114,6 +118,14 @@ class Cell:
     def as_json(self) -> dict[str, Any]:
         value: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         return value
+
+
+def with_tool(cells: Sequence[Cell], tool: str) -> list[Cell]:
+    """The same cells, scanned by another tool than `stillwatch scan`."""
+    return [
+        replace(cell, scans=tuple(replace(scan, tool=tool) for scan in cell.scans))
+        for cell in cells
+    ]
 
 
 def cell_key(cell: Cell) -> str:

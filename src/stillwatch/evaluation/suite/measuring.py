@@ -7,9 +7,11 @@ seconds and memory are what a user would see.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -59,7 +61,12 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
     }
     if cell.how == "red_team":
         rounds = int(cell.about["rounds"])
-        attacked = attack(cell.world, scratch, stillwatch, _tables, rounds=rounds)
+        tool = cell.scans[0].tool
+
+        def command(words: list[str], folder: Path) -> dict[str, Any]:
+            return stillwatch(words, folder, tool=tool if words[0] == "scan" else "")
+
+        attacked = attack(cell.world, scratch, command, _tables, rounds=rounds)
         return result | {"commands": _in_words(commands), "attack": attacked}
     scans = {}
     for scan in _each(cell.scans):
@@ -75,12 +82,13 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
         commands.append(words)
         out = scratch / "findings"
         shutil.rmtree(out, ignore_errors=True)
-        told = stillwatch([*words, "--out", out.name], scratch)
+        began = time.monotonic()
+        told = stillwatch([*words, "--out", out.name], scratch, tool=scan.tool)
         scans[scan.name] = {
-            "seconds": told["seconds"],
-            "peak_memory_bytes": told["peak_memory_bytes"],
-            "missing_evidence": told["missing_evidence"],
-            "groups_tested": told["groups_tested"],
+            "seconds": told.get("seconds", round(time.monotonic() - began, 3)),
+            "peak_memory_bytes": told.get("peak_memory_bytes"),
+            "missing_evidence": told.get("missing_evidence", []),
+            "groups_tested": told.get("groups_tested", 0),
             **condense(truth, out, baselines=scan.baselines),
         }
         if cell.how == "until":
@@ -107,14 +115,20 @@ def _tables(log: str) -> list[str]:
     ]
 
 
-def stillwatch(words: Sequence[str], folder: Path) -> dict[str, Any]:
+def stillwatch(words: Sequence[str], folder: Path, *, tool: str = "") -> dict[str, Any]:
     """Run a command in `folder`, and read the object it prints.
+
+    Args:
+        words: The command and its options.
+        folder: Where it runs.
+        tool: Runs in place of `stillwatch scan`, with the same options; it need not print anything.
 
     Raises:
         StillwatchError: It ended otherwise than it should.
     """
+    ours = [sys.executable, "-m", "stillwatch", *words]
     done = subprocess.run(
-        [sys.executable, "-m", "stillwatch", *words, "--json"],
+        [*([*shlex.split(tool), *words[1:]] if tool else ours), "--json"],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -123,9 +137,9 @@ def stillwatch(words: Sequence[str], folder: Path) -> dict[str, Any]:
     if done.returncode not in _EXPECTED[words[0]]:
         said = done.stderr.strip().splitlines()[-3:]
         raise StillwatchError(
-            f"stillwatch {words[0]} ended with status {done.returncode}: {' '.join(said)}"
+            f"{tool or 'stillwatch ' + words[0]} ended with status {done.returncode}: {' '.join(said)}"
         )
-    value: dict[str, Any] = json.loads(done.stdout)
+    value: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() or not tool else {}
     return value
 
 
@@ -150,7 +164,7 @@ def _first_flags(scratch: Path, world: Path, findings: Path, scan: ScanOf) -> li
             shutil.rmtree(out, ignore_errors=True)
             until = grid[index].isoformat()
             words = ["scan", *_tables("world"), *scan.words(), "--until", until]
-            stillwatch([*words, "--out", out.name], scratch)
+            stillwatch([*words, "--out", out.name], scratch, tool=scan.tool)
             known[index] = _found(world, out)
         return known[index]
 

@@ -108,7 +108,8 @@ def cost_section(measured: Sequence[Measured]) -> Section:
             continue
         scan, world = m.result["scans"]["scan"], m.result["world"]
         points.append((float(world["exchanges"]), float(scan["seconds"])))
-        gigabytes = scan["peak_memory_bytes"] / 1e9
+        used = scan["peak_memory_bytes"]
+        gigabytes = None if used is None else used / 1e9
         rows.append(
             [
                 count(world["exchanges"]),
@@ -120,8 +121,8 @@ def cost_section(measured: Sequence[Measured]) -> Section:
         if m.cell.about["exchanges"] == 2_000_000:
             target = Target(
                 target.wanted,
-                f"{scan['seconds']:.0f} s, {gigabytes:.2f} GB",
-                scan["seconds"] <= _SECONDS and scan["peak_memory_bytes"] <= _BYTES,
+                f"{scan['seconds']:.0f} s, {figure(gigabytes, digits=2)} GB",
+                None if used is None else scan["seconds"] <= _SECONDS and used <= _BYTES,
             )
     plots = {}
     picture = ""
