@@ -31,6 +31,8 @@ def member(**changes: object) -> MemberTraffic:
         "credentials": ["key"],
         "serving_networks": ["pool"],
         "other_networks": ["home"],
+        "serving_clients": ["sdk"],
+        "other_clients": ["sdk"],
     }
     return MemberTraffic(**facts | changes)
 
@@ -65,6 +67,32 @@ def test_unknown_networks_excuse_nobody(unknown: str) -> None:
 def test_three_end_users_beside_the_campaign_make_a_reseller(users: int, role: Role) -> None:
     """More than one person's own cover."""
     assert role_of(member(other_networks=["pool"], other_end_users=users), 0) is role
+
+
+def test_one_stray_exchange_is_no_life() -> None:
+    """An operator could send it from anywhere; two, from before, are somebody's."""
+    stray = member(first_other=FIRST - 9 * DAY_US, exchanges=31)
+
+    assert role_of(stray, 0) is Role.OPERATOR
+    assert role_of(member(first_other=FIRST - 9 * DAY_US, exchanges=32), 0) is Role.COMPROMISED
+
+
+@pytest.mark.parametrize(
+    ("clients", "others", "role"),
+    [
+        (["gateway"], 5, Role.MIXED),
+        (["gateway"], 4, Role.OPERATOR),
+        (["gateway", "sdk"], 5, Role.OPERATOR),
+        ([], 5, Role.OPERATOR),
+    ],
+)
+def test_software_that_the_campaign_never_uses_serves_others(
+    clients: list[str], others: int, role: Role
+) -> None:
+    """A reseller's gateway; cover for show leaves by the campaign's own software."""
+    resold = member(other_networks=["pool"], other_clients=clients, exchanges=30 + others)
+
+    assert role_of(resold, 0) is role
 
 
 def test_a_stolen_key_of_a_reseller_is_stolen() -> None:

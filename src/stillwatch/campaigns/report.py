@@ -15,6 +15,7 @@ import pyarrow as pa
 from stillwatch.campaigns import explanations
 from stillwatch.campaigns.attribution import Matches, attribute, match_profiles
 from stillwatch.campaigns.counterfactuals import without_each_signal
+from stillwatch.campaigns.exchanges import Attributed, attribute_exchanges
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.roles import MemberTraffic, role_of
 from stillwatch.campaigns.timeline import FirstFlags
@@ -22,6 +23,7 @@ from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, small
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
 from stillwatch.lake.queries import load_query
+from stillwatch.linking.groups import Group
 from stillwatch.linking.links import links_within
 from stillwatch.records import (
     ATTRIBUTED_EXCHANGES,
@@ -56,8 +58,8 @@ class _Case:
     campaign_id: str
     index: int
     weighed: WeighedGroup
+    exchanges: Attributed
     targets: IntArray
-    exchange_e: FloatArray
 
 
 def build_findings(
@@ -77,8 +79,9 @@ def build_findings(
     Args:
         profiles: Known actors that each campaign is compared with; None leaves `actors` empty.
     """
+    acting = [weighed.groups[i].group for i in np.flatnonzero(decision.reached)]
     cases = [
-        _case(weighed, index, group)
+        _case(weighed, index, group, acting)
         for index, group in enumerate(weighed.groups)
         if decision.reported[index]
     ]
@@ -128,10 +131,14 @@ def _first_exchange(weighed: Weighed, group: WeighedGroup) -> str:
     return str(weighed.traffic.exchange_ids[int(group.group.rows[0])].as_py())
 
 
-def _case(weighed: Weighed, index: int, group: WeighedGroup) -> _Case:
+def _case(weighed: Weighed, index: int, group: WeighedGroup, acting: Sequence[Group]) -> _Case:
     """Name the campaign after its first exchange: it keeps its name as it grows."""
-    rows = group.group.rows
-    targets = sought_targets(weighed.traffic.cue_hits[rows])
+    elsewhere = np.zeros(len(weighed.traffic.account_names), np.bool_)
+    for other in acting:
+        if other is not group.group:
+            elsewhere[other.accounts] = True
+    exchanges = attribute_exchanges(weighed.traffic, weighed.fragments, group.group, elsewhere)
+    targets = sought_targets(weighed.traffic.cue_hits[exchanges.rows])
     known = targets[targets >= 0]
     if len(known):
         # A prompt too short to tell is wanted for what most of its template is wanted for.
@@ -140,27 +147,9 @@ def _case(weighed: Weighed, index: int, group: WeighedGroup) -> _Case:
         campaign_id=stable_id("C", _first_exchange(weighed, group)),
         index=index,
         weighed=group,
+        exchanges=exchanges,
         targets=targets,
-        exchange_e=_exchange_evidence(weighed, group),
     )
-
-
-def _exchange_evidence(weighed: Weighed, group: WeighedGroup) -> FloatArray:
-    """For each own exchange: (M + 1) / (k + 1), with k of the M exchanges of others alike.
-
-    A conformal e-value against "an exchange of somebody else": alike means that it carries a
-    fragment of the group that is as rare outside.
-    """
-    traffic, fragments, own = weighed.traffic, weighed.fragments, group.group
-    others = len(traffic) - int(np.isin(traffic.accounts, own.accounts).sum())
-    if not own.by_wording:
-        return np.full(len(own.rows), 1.0)
-    inside = np.isin(traffic.accounts[fragments.use_rows], own.accounts)
-    outside_uses = np.bincount(fragments.use_fragments[~inside], minlength=fragments.count)
-    mine = np.isin(fragments.use_fragments, own.fragments) & inside
-    rarest = np.full(len(traffic), np.iinfo(np.int64).max)
-    np.minimum.at(rarest, fragments.use_rows[mine], outside_uses[fragments.use_fragments[mine]])
-    return np.asarray((others + 1.0) / (rarest[own.rows] + 1.0))
 
 
 def _member_traffic(
@@ -181,7 +170,7 @@ def _member_traffic(
 def _attributed(weighed: Weighed, cases: list[_Case]) -> pa.Table:
     tables = []
     for case in cases:
-        rows = case.weighed.group.rows
+        rows = case.exchanges.rows
         names = np.array([*PURPOSES, None], dtype=object)[case.targets]
         tables.append(
             pa.table(
@@ -195,7 +184,7 @@ def _attributed(weighed: Weighed, cases: list[_Case]) -> pa.Table:
                         pa.string(),
                     ),
                     "target": pa.array(names.tolist(), pa.string()),
-                    "e_value": case.exchange_e,
+                    "e_value": case.exchanges.e_values,
                 },
                 schema=ATTRIBUTED_EXCHANGES.arrow,
             )
@@ -212,7 +201,7 @@ def _campaign(
     as_of: datetime,
     matches: Matches | None,
 ) -> Campaign:
-    traffic, rows = weighed.traffic, case.weighed.group.rows
+    traffic, rows = weighed.traffic, case.exchanges.rows
     first, last = _moment(int(traffic.started[rows[0]])), _moment(int(traffic.started[rows[-1]]))
     shares = np.bincount(case.targets[case.targets >= 0], minlength=len(PURPOSES)) / len(rows)
     order = np.argsort(-shares, kind="stable")
@@ -263,13 +252,13 @@ def _members(
     weighed: Weighed,
     flags: FirstFlags,
 ) -> list[Member]:
-    traffic, group = weighed.traffic, case.weighed.group
-    rows_of = traffic.accounts[group.rows]
-    shared = _facts_of_members(evidence, group.accounts)
+    traffic, rows = weighed.traffic, case.exchanges.rows
+    rows_of = traffic.accounts[rows]
+    shared = _facts_of_members(evidence, case.weighed.group.accounts)
     found = []
     for member in members:
         account = int(np.searchsorted(traffic.account_names, member.account_id))
-        own = group.rows[rows_of == account]
+        own = rows[rows_of == account]
         shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in own[:EXAMPLES]]
         reasons = explanations.member_reasons(
             weighed, case.weighed, member, account, shared.get(account, []), shown
@@ -278,7 +267,7 @@ def _members(
             Member(
                 campaign_id=case.campaign_id,
                 account_id=member.account_id,
-                e_value=float(case.exchange_e[rows_of == account].max(initial=1.0)),
+                e_value=float(case.exchanges.e_values[rows_of == account].max(initial=1.0)),
                 role=role_of(member, int(evidence.declarations.created[account])),
                 share=member.share,
                 credential_ids=member.credentials,

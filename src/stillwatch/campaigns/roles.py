@@ -10,6 +10,7 @@ __all__ = ["MemberTraffic", "role_of"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
+MINIMUM_LIFE = 2  # exchanges of the owner: one may be anybody's
 MINIMUM_OTHER = 5  # other exchanges below which nothing can be said of customers behind it
 RESELLER_USERS = 3  # end users in the rest of the traffic: more than one person's own cover
 
@@ -30,6 +31,8 @@ class MemberTraffic:
     credentials: list[str]
     serving_networks: list[str]
     other_networks: list[str]
+    serving_clients: list[str]
+    other_clients: list[str]
 
     @property
     def share(self) -> float:
@@ -39,22 +42,29 @@ class MemberTraffic:
 def role_of(member: MemberTraffic, created: int) -> Role:
     """The role that the rest of the account's traffic suggests.
 
-    Compromised: the account had a life of its own before (other exchanges a day earlier, or a
-    sign-up a month earlier), from networks that the campaign never used. Mixed: the rest comes from several end users. Otherwise operator.
+    Compromised: the account had a life of its own before (other exchanges a day earlier, or a sign-up
+    a month earlier), from networks that the campaign never used; one stray exchange is no life.
+    Mixed: the rest comes from several end users, or through software that the campaign never uses, as
+    a reseller's gateway does. Cover that is written for show leaves by the same software. Otherwise
+    operator.
 
     Args:
         created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
-    if other and member.first_other is not None:
+    if other >= MINIMUM_LIFE and member.first_other is not None:
         lived_before = (
             member.first_other <= member.first_serving - DAY
             or 0 < created <= member.first_serving - OLD
         )
-        known = bool(member.serving_networks) and bool(member.other_networks)
-        apart = known and not set(member.serving_networks) & set(member.other_networks)
-        if lived_before and apart:
+        if lived_before and _apart(member.serving_networks, member.other_networks):
             return Role.COMPROMISED
-    if other >= MINIMUM_OTHER and member.other_end_users >= RESELLER_USERS:
+    served = member.other_end_users >= RESELLER_USERS
+    if other >= MINIMUM_OTHER and (served or _apart(member.serving_clients, member.other_clients)):
         return Role.MIXED
     return Role.OPERATOR
+
+
+def _apart(some: list[str], others: list[str]) -> bool:
+    """Both are known, and they have nothing in common."""
+    return bool(some) and bool(others) and not set(some) & set(others)

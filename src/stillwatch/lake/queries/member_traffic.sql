@@ -1,6 +1,6 @@
 -- For each member of a campaign: what serves the campaign and what does not, side by side.
 -- Disjoint networks, an earlier life and another rhythm tell a stolen key from an operator;
--- many end users in the rest tell a reseller.
+-- many end users in the rest, or software that the campaign never used, tell a reseller.
 -- Reads the table `attributed` (campaign_id, exchange_id, account_id), one row an exchange.
 with members as (
   select distinct campaign_id, account_id from attributed
@@ -14,6 +14,7 @@ marked as (
     e.credential_id,
     e.client_net_token,
     e.end_user_token,
+    nullif(concat_ws('|', e.user_agent, e.tls_fingerprint), '') as client,
     e.output_tokens,
     attributed.exchange_id is not null as serves
   from exchanges e
@@ -37,7 +38,9 @@ select
   coalesce(list(distinct client_net_token) filter (serves and client_net_token is not null), [])
     as serving_networks,
   coalesce(list(distinct client_net_token) filter (not serves and client_net_token is not null), [])
-    as other_networks
+    as other_networks,
+  coalesce(list(distinct client) filter (serves and client is not null), []) as serving_clients,
+  coalesce(list(distinct client) filter (not serves and client is not null), []) as other_clients
 from marked
 group by campaign_id, account_id
 order by campaign_id, account_id
