@@ -92,6 +92,23 @@ def test_the_page_answers_each_question_of_a_reader(tmp_path):
         assert words in text or words.replace("\u00a0", " ") in text, words
 
 
+def test_the_page_says_what_the_finding_is_without_each_signal(tmp_path):
+    """Signals that change nothing share a line; those that carry it stand apart."""
+    exchanges = campaign_exchanges(24, 10)
+    findings = build_findings(exchanges)
+    findings.notes["without_signal"] = {
+        CAMPAIGN: {
+            "division": "not reported: nothing else",
+            "payment": "still reported",
+            "queue_clock": "still reported",
+        }
+    }
+    text = _Parsed(_write(tmp_path, exchanges, findings)).text
+
+    assert "Without “one list of work”: not reported: nothing else." in text
+    assert "Without “same card or bank account” and “sent in turn”: still reported." in text
+
+
 def test_page_and_table_are_private_and_the_table_holds_every_member(tmp_path):
     """Both files have mode 0600; the CSV has the members of the page in its order."""
     _write(tmp_path)

@@ -25,7 +25,7 @@ def without_each_signal(
     reported = [int(i) for i in np.flatnonzero(decision.reported)]
     if not reported:
         return {}
-    found: dict[int, dict[str, str]] = {i: _clauses(weighed, decision, i) for i in reported}
+    found: dict[int, dict[str, str]] = {i: _clauses() for i in reported}
     for family in dict.fromkeys(FAMILIES.values()):
         less = facts.without([k for k, f in FAMILIES.items() if f == family])
         tied = [
@@ -42,6 +42,9 @@ def without_each_signal(
         _note(found, family, before, tied, decide(changed, rate))
     for tell in weighed.tells:
         if tell.signal not in TYING:
+            for index in reported:
+                if len(tell.members[index]):
+                    found[index][tell.signal] = "still reported: it is shown, and decides nothing"
             continue
         silenced = [t for t in weighed.tells if t is not tell]
         logs = tying_evidence(silenced, len(weighed.groups))
@@ -58,13 +61,10 @@ def without_each_signal(
     return found
 
 
-def _clauses(weighed: Weighed, decision: Decision, index: int) -> dict[str, str]:
-    group = weighed.groups[index]
+def _clauses() -> dict[str, str]:
     return {
-        "division": "not reported: nothing else shows that the accounts act as one (now e-value "
-        f"{_figure(group.acts.log_e)})",
-        "collection": "not reported: nothing else shows what the work is wanted for (now e-value "
-        f"{decision.e_collects[index]:,.3g})",
+        "division": "not reported: nothing else shows that the accounts act as one",
+        "collection": "not reported: nothing else shows what the work is wanted for",
     }
 
 
@@ -85,7 +85,3 @@ def _note(
 
 def _outcome(reported: bool) -> str:
     return "still reported" if reported else "not reported: wording alone would tie the accounts"
-
-
-def _figure(log_e: float) -> str:
-    return f"{np.exp(min(log_e, 690.0)):,.3g}"

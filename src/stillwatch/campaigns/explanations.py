@@ -124,8 +124,8 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "text": "The work looks like a harvest of training material, more than that of the "
             "owners of this log: what is asked, and what becomes of the answers.",
             "observed": _figures(group.figures),
-            "usual": f"{decision.owners_like(group.score)} of "
-            f"{len(decision.reference)} owners look as much like it",
+            "usual": f"{decision.owners_like(group.score):,} of "
+            f"{len(decision.reference):,} owners look as much like it",
             "e_value": float(decision.e_collects[index]),
             "max": float(len(decision.reference) + 1),
         },
@@ -162,12 +162,12 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
     above = decision.owners_like(group.score)
     if above == 0:
         return (
-            f"Not shown to collect: none of {len(decision.reference)} owners of this log looks as much "
+            f"Not shown to collect: none of {len(decision.reference):,} owners of this log looks as much "
             f"like collection, but they are too few for a false discovery rate of {rate:g} by groups "
             "and by accounts."
         )
     return (
-        f"Not shown to collect: {above} of {len(decision.reference)} owners of this log look as much like "
+        f"Not shown to collect: {above:,} of {len(decision.reference):,} owners of this log look as much like "
         f"collection; too many for a false discovery rate of {rate:g}."
     )
 
@@ -292,7 +292,7 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
         "accounts of the log that say as much, each seen among those it is linked to: each has "
         "subjects of its own.",
         "Clause 2 takes the provider's record of organisations as it stands.",
-        f"Clause 3 assumes that an honest group's work is exchangeable with that of the {owners} "
+        f"Clause 3 assumes that an honest group's work is exchangeable with that of the {owners:,} "
         "owners of this log (its accounts, and declared organisations). Hostile accounts "
         "among them can hide a campaign, not make one.",
         "Country and language are never evidence.",

@@ -97,18 +97,26 @@ def strongest_explanation(
     }
     weakest = min(against, key=lambda name: against[name])
     if weakest == "crowd":
-        return *_crowd(seen), (
-            f"the items could be dealt out anew among the members: e-value "
-            f"{_figure(group.acts.log_e)}; {seen.independent:.0%} keep to subjects of their own"
+        return *_crowd(seen), _against(
+            group.acts.log_e,
+            f"{seen.independent:.0%} of the members looked at keep to subjects of their own",
         )
     if weakest == "owner":
-        return *_owner(seen), (
-            f"{group.togetherness.inside} of {seen.accounts} accounts declare one organisation: "
-            f"e-value {_figure(group.togetherness.log_e)}"
+        return *_owner(seen), _against(
+            group.togetherness.log_e,
+            f"{group.togetherness.inside} of {seen.accounts} accounts declare one organisation",
         )
-    return *_work(seen), (
-        f"{alike} of {len(decision.reference)} owners of this log look as much like collection"
+    return *_work(seen), _against(
+        against["work"],
+        f"{alike:,} of {len(decision.reference):,} owners of this log look as much like collection",
     )
+
+
+def _against(log_e: float, what: str) -> str:
+    """The evidence against a reading, or that there is none."""
+    if log_e <= 0:
+        return f"nothing ({what})"
+    return f"{what}, an e-value of {_figure(log_e)}"
 
 
 def _crowd(seen: Circumstances) -> tuple[str, str]:
@@ -206,4 +214,5 @@ def _mode_share(values: IntArray, of: int) -> float:
 
 
 def _figure(log_e: float) -> str:
-    return f"{np.exp(min(log_e, 690.0)):,.3g}"
+    value = float(np.exp(min(log_e, 690.0)))
+    return f"{value:,.0f}" if 100 <= value < 1e7 else f"{value:.3g}"

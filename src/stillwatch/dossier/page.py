@@ -119,14 +119,14 @@ def _lines(value: object) -> list[str]:
 
 
 def _without_signal(case: Case) -> list[str]:
+    """One line for each outcome, with the signals that lead to it."""
     noted = (case.notes.get("without_signal") or {}).get(case.campaign_id)
     if not isinstance(noted, Mapping):
         return _lines(noted)
-    return [
-        f"Without {words.link_kind(str(signal))}: "
-        + (f"e-value {words.figure(v)}" if isinstance(v, int | float) else str(v))
-        for signal, v in noted.items()
-    ]
+    signals: dict[str, list[str]] = {}
+    for signal, outcome in noted.items():
+        signals.setdefault(str(outcome), []).append(f"“{words.link_kind(str(signal))}”")
+    return [f"Without {words.joined(names)}: {outcome}." for outcome, names in signals.items()]
 
 
 def _wrapper_lists(case: Case) -> list[tuple[str, list[Wrapper], list[Wrapper]]]:

@@ -79,6 +79,21 @@ LINK_KINDS: dict[str, str] = {
     "shared_facts": "shared facts",
     "division": "one list of work",
     "synchrony": "one clock",
+    "collection": "what is collected",
+    "contact": "shared telephone or e-mail",
+    "history": "shared history",
+    "cohorts": "opened alike",
+    "queue_clock": "sent in turn",
+    "failover": "work moves on when one stops",
+    "replay": "signed reasoning of another account",
+    "foreign_history": "answers that were never ours",
+    "credentials": "a credential put to other work",
+    "release_pivot": "turned to a new model at once",
+    "round_the_clock": "no idle hours",
+    "no_person": "no person there",
+    "probing": "one idea tried in many wordings",
+    "distribution": "unlike its peers",
+    "clients": "client software and settings",
 }
 
 
