@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.signals import (
+    clients,
     cohorts,
     continuation,
     credentials,
@@ -42,6 +43,7 @@ SIGNALS: dict[str, Callable[[Scene], Tell]] = {
     no_person.NAME: no_person.measure,
     release_pivot.NAME: release_pivot.measure,
     probing.NAME: probing.measure,
+    clients.NAME: clients.measure,
 }
 """Every signal by its name; a new one is a file, a card and a line here."""
 

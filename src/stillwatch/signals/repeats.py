@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 
@@ -44,6 +45,7 @@ class Population:
     Attributes:
         values: The account's value, or `UNKNOWN`.
         strata: The stratum that the account is compared in.
+        codes: The values, numbered from 0.
         cells: Number of the account's (stratum, value); `UNKNOWN` where the value is.
         in_cell: Accounts in each cell.
         in_stratum: Accounts in each stratum whose value is known.
@@ -51,6 +53,7 @@ class Population:
 
     values: IntArray
     strata: IntArray
+    codes: IntArray
     cells: IntArray
     in_cell: IntArray
     in_stratum: IntArray
@@ -67,29 +70,28 @@ class Population:
         product (theorem 1 of `docs/statistics.md`, with bets that may depend on later members; a
         conformal test martingale, Vovk, Gammerman and Shafer 2005, chapter 7).
         """
-        known = members[self.values[members] != UNKNOWN]
-        if len(known) < 2:
-            return 0.0
-        before_stratum = _times_before(self.strata[known]) + 1
-        before_cell = _times_before(self.cells[known]) + 1
-        outside = self.in_stratum[self.strata[known]] - _times(self.strata[known])
-        outside_cell = self.in_cell[self.cells[known]] - _times(self.cells[known])
-        after = np.arange(len(known) - 1, -1, -1)
-        alike_after = _times(self.values[known]) - _times_before(self.values[known]) - 1
-        share = np.divide(alike_after, after, where=after > 0, out=np.zeros(len(known)))
-        odds = (outside + before_stratum) / (outside_cell + before_cell)
-        factors = 1 - STAKE + STAKE * share * odds
-        return float(np.log(factors[:-1]).sum())
+        return self._bet(members, self.in_cell, self.cells, self.codes)
 
     def largest(self, members: IntArray) -> float:
         """Log of the e-value, had all members shown one value that nobody outside shows."""
+        # A value of their own: its cells are the strata, and hold none but them.
+        own = np.bincount(
+            self.strata[members[self.values[members] != UNKNOWN]], minlength=len(self.in_stratum)
+        )
+        return self._bet(members, own, self.strata, np.zeros_like(self.codes))
+
+    def _bet(self, members: IntArray, in_cell: IntArray, cells: IntArray, codes: IntArray) -> float:
         known = members[self.values[members] != UNKNOWN]
-        if len(known) < 2:
-            return 0.0
-        before = _times_before(self.strata[known]) + 1
-        outside = self.in_stratum[self.strata[known]] - _times(self.strata[known])
-        factors = 1 - STAKE + STAKE * (outside + before) / before
-        return float(np.log(factors[:-1]).sum())
+        return float(
+            _bet_on_repetition(
+                self.strata[known],
+                cells[known],
+                codes[known],
+                self.in_stratum,
+                in_cell,
+                int(codes[known].max(initial=-1)) + 1,
+            )
+        )
 
     def most_shared(self, members: IntArray) -> MostShared:
         """What to say of a group: its commonest value, and how common it is among like accounts."""
@@ -106,6 +108,30 @@ class Population:
         )
 
 
+@nb.njit(cache=True, nogil=True)
+def _bet_on_repetition(strata, cells, codes, in_stratum, in_cell, values):  # type: ignore[no-untyped-def]
+    """The log of the product of bets, from the last member backwards."""
+    inside_stratum = np.zeros(len(in_stratum), np.int64)
+    inside_cell = np.zeros(len(in_cell), np.int64)
+    for member in range(len(codes)):
+        inside_stratum[strata[member]] += 1
+        inside_cell[cells[member]] += 1
+    still_stratum, still_cell = inside_stratum.copy(), inside_cell.copy()
+    seen = np.zeros(values, np.int64)
+    logarithm = 0.0
+    for member in range(len(codes) - 1, -1, -1):
+        stratum, cell, code = strata[member], cells[member], codes[member]
+        after = len(codes) - 1 - member
+        if after > 0:
+            size = in_stratum[stratum] - inside_stratum[stratum] + still_stratum[stratum]
+            alike = in_cell[cell] - inside_cell[cell] + still_cell[cell]
+            logarithm += np.log(1 - STAKE + STAKE * seen[code] / after * size / alike)
+        still_stratum[stratum] -= 1
+        still_cell[cell] -= 1
+        seen[code] += 1
+    return logarithm
+
+
 def population(values: IntArray, strata: IntArray) -> Population:
     """Count the values of all accounts within their strata.
 
@@ -114,17 +140,16 @@ def population(values: IntArray, strata: IntArray) -> Population:
         strata: One an account, any numbers.
     """
     values = np.where(values < 0, UNKNOWN, values).astype(np.int64)
-    _, stratum = np.unique(strata, return_inverse=True)
-    known = values != UNKNOWN
-    cells = np.full(len(values), UNKNOWN)
-    pairs = np.stack([stratum[known], values[known]])
-    _, cells[known] = np.unique(pairs, axis=1, return_inverse=True)
+    _, stratum, in_stratum = np.unique(strata, return_inverse=True, return_counts=True)
+    codes = together(values)
+    cells = together(stratum, codes)
     return Population(
         values=values,
         strata=stratum.astype(np.int64),
-        cells=cells.astype(np.int64),
-        in_cell=np.bincount(cells[known]),
-        in_stratum=np.bincount(stratum[known], minlength=int(stratum.max(initial=0)) + 1),
+        codes=codes,
+        cells=cells,
+        in_cell=np.bincount(cells[cells != UNKNOWN]),
+        in_stratum=np.bincount(stratum[values != UNKNOWN], minlength=len(in_stratum)),
     )
 
 
@@ -132,22 +157,11 @@ def together(*columns: IntArray) -> IntArray:
     """One number for each combination of values; `UNKNOWN` where any of them is."""
     known = np.all([column >= 0 for column in columns], axis=0)
     combined = np.full(len(columns[0]), UNKNOWN)
-    rows = np.stack([column[known] for column in columns])
-    _, combined[known] = np.unique(rows, axis=1, return_inverse=True)
-    return combined.astype(np.int64)
-
-
-def _times(values: IntArray) -> IntArray:
-    """For each entry, how often its value occurs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse], np.int64)
-
-
-def _times_before(values: IntArray) -> IntArray:
-    """For each entry, how often its value occurs before it."""
-    order = np.argsort(values, kind="stable")
-    starts = np.flatnonzero(np.diff(values[order], prepend=np.nan) != 0)
-    lengths = np.diff(np.append(starts, len(values)))
-    before = np.empty(len(values), np.int64)
-    before[order] = np.arange(len(values)) - np.repeat(starts, lengths)
-    return before
+    numbers = np.zeros(int(known.sum()), np.int64)
+    for column in columns:
+        _, codes = np.unique(column[known], return_inverse=True)
+        _, numbers = np.unique(
+            numbers * (int(codes.max(initial=0)) + 1) + codes, return_inverse=True
+        )
+    combined[known] = numbers
+    return combined
