@@ -9,7 +9,7 @@ import numpy as np
 from stillwatch.simulation.clients import Software, draw_client
 from stillwatch.simulation.clocks import burst, nightly, turn_times
 from stillwatch.simulation.cohort import Cohort
-from stillwatch.simulation.frame import DAY, HOUR, Ints
+from stillwatch.simulation.frame import DAY, HOUR, SECOND, Ints
 from stillwatch.simulation.habits import (
     language_of_work,
     run_job,
@@ -245,6 +245,7 @@ class PooledRouter(Together):
         order = np.argsort(routed.started, kind="stable")
         key = np.empty(len(order), np.int64)
         key[order] = np.cumsum(rng.random(len(order)) < 0.01) % size
+        routed, key = _handed_on(cohort, routed, key, size)
         manner = Manner(client=draw_client(rng, Software.GATEWAY), style=AnswerStyle.AUTO)
         origins = cohort.internet.rack(rng, 3)
         for number, member in enumerate(pool):
@@ -277,6 +278,29 @@ class _RoutedTalks:
     issued: list[str | None]
     presented: list[list[str] | None]
     prefixes: list[list[str] | None]
+
+
+def _handed_on(
+    cohort: Cohort, routed: _RoutedTalks, key: Ints, keys: int
+) -> tuple[_RoutedTalks, Ints]:
+    """What one key was stopped at goes to the next key within seconds."""
+    rng = cohort.rng
+    stopped = np.array([i for i, s in enumerate(routed.statuses) if s == "rate_limited"], np.int64)
+    inputs = [routed.inputs[i] for i in stopped.tolist()]
+    both = np.concatenate([np.arange(len(key)), stopped])
+    pause = (rng.uniform(1, 8, len(stopped)) * SECOND).astype(np.int64)
+    answers = cohort.library.answers(inputs, rng, style=AnswerStyle.AUTO)
+    handed = _RoutedTalks(
+        started=np.concatenate([routed.started, routed.started[stopped] + pause]),
+        inputs=routed.inputs + inputs,
+        models=[routed.models[i] for i in both.tolist()],
+        statuses=routed.statuses + ["ok"] * len(stopped),
+        outputs=[*routed.outputs, *answers],
+        issued=[*routed.issued, *([None] * len(stopped))],
+        presented=[routed.presented[i] for i in both.tolist()],
+        prefixes=[routed.prefixes[i] for i in both.tolist()],
+    )
+    return handed, np.concatenate([key, (key[stopped] + 1) % keys])
 
 
 def _routed_talks(cohort: Cohort, count: int, begin: int) -> _RoutedTalks:
