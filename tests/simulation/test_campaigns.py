@@ -296,6 +296,53 @@ def test_some_campaigns_go_on_with_another_accounts_conversation(make_world):
     assert len(continued) > 10
 
 
+@pytest.mark.parametrize(("campaign", "least"), [("free_tier", 0.4), ("synchronised", 0.2)])
+def test_some_campaigns_ask_several_tasks_in_one_conversation(make_world, campaign, least):
+    """Later turns resend the history, and every turn is an item of the list."""
+    world = make_world(campaigns=(campaign,), populations=("people",), accounts=120)
+    rows = collected(world)
+    later = [row for row in rows if (row["turn_index"] or 0) > 0]
+
+    assert len(later) > least * len(rows)
+    assert all(row["item"] for row in later)
+    own = defaultdict(set)
+    for row in rows:
+        own[row["account_id"]].add(row["output_digest"])
+    resent = [row for row in later if set(row["prefix_digests"] or ()) & own[row["account_id"]]]
+    assert len(resent) > 0.8 * len(later)
+
+
+def test_a_reseller_sends_in_talks_that_began_elsewhere(make_world):
+    """Histories none of whose messages was ever answered here."""
+    world = make_world(campaigns=("hydra",))
+    answered = {r["output_digest"] for r in world.rows("exchanges")}
+    foreign = [
+        row
+        for row in collected(world)
+        if row["prefix_digests"] and not set(row["prefix_digests"]) & answered
+    ]
+
+    assert 0.03 < len(foreign) / len(collected(world)) < 0.15
+
+
+def test_movers_take_one_talk_to_their_firms_account(make_world):
+    """An honest cause of a conversation that goes on under another account."""
+    world = make_world(populations=("account_movers",), campaigns=(), accounts=40)
+    rows = world.rows("exchanges")
+    times = Counter(r["output_digest"] for r in rows)
+    answered = {r["output_digest"]: r["account_id"] for r in rows if times[r["output_digest"]] == 1}
+    group = {r["account_id"]: r["honest_group"] for r in world.rows("truth_accounts")}
+    moved = {
+        (answered[digest], row["account_id"])
+        for row in rows
+        for digest in row["prefix_digests"] or ()
+        if answered.get(digest, row["account_id"]) != row["account_id"]
+    }
+
+    assert len(moved) == len(set(group.values()))
+    assert all(group[giver] == group[taker] for giver, taker in moved)
+
+
 @pytest.mark.parametrize("text", ["4", "identity=9", "stealth=1", "identity", "", "cover=-1"])
 def test_impossible_dials_are_refused(text):
     """With the dial's name or range in the message."""

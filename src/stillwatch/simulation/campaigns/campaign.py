@@ -18,6 +18,7 @@ from stillwatch.simulation.campaigns.workers import Recruiting, Worker, recruit
 from stillwatch.simulation.clients import Software
 from stillwatch.simulation.cohort import Cohort, Organisation
 from stillwatch.simulation.frame import DAY, Ints
+from stillwatch.simulation.habits import split_into_turns, turn_numbers
 from stillwatch.simulation.rows import digest_of, draw_ids
 from stillwatch.simulation.text import AnswerStyle, Task
 from stillwatch.simulation.traffic import Labels, Manner
@@ -64,6 +65,8 @@ class Campaign:
         limited: Part of the requests that the rate limit stops.
         replays: Part of the requests that present another account's signed reasoning.
         continues: Part of the requests that go on with another account's conversation.
+        foreign: Part of the requests whose history was begun elsewhere, and never answered here.
+        turns: Tasks that an account asks in one conversation, on average.
         choice_of_models: Models, one of which it collects from.
         languages: Languages of its tasks, the first one for half of them or more.
         lasts: Least and greatest part of the time left after its start that it works.
@@ -88,6 +91,8 @@ class Campaign:
     limited: ClassVar[float] = 0.015
     replays: ClassVar[float] = 0.0
     continues: ClassVar[float] = 0.0
+    foreign: ClassVar[float] = 0.0
+    turns: ClassVar[float] = 1.0
     choice_of_models: ClassVar[tuple[str, ...]] = (
         "aster-3-large",
         "aster-3-large",
@@ -244,12 +249,16 @@ class Campaign:
         earlier = _earlier_of_another(rng, slots.worker)
         presented = _presented(rng, issued, earlier, self.replays)
         prefixes = _continued(rng, inputs, outputs, earlier, self.continues)
+        if self.foreign:
+            prefixes = _begun_elsewhere(rng, prefixes, self.foreign)
         order = np.argsort(slots.worker, kind="stable")
         cuts = np.searchsorted(slots.worker[order], np.arange(len(workers) + 1))
         for worker, (low, high) in zip(workers, pairwise(cuts.tolist()), strict=True):
             mine = order[low:high].tolist()
             if not mine:
                 continue
+            talks, turn = self._talks(cohort, len(mine))
+            own_history = turn is not None and not self.continues and not self.foreign
             cohort.send(
                 worker.customer,
                 self.manner(cohort, worker),
@@ -264,13 +273,23 @@ class Campaign:
                 outputs=[outputs[i] for i in mine],
                 issued=[issued[i] for i in mine],
                 presented=[presented[i] for i in mine],
-                prefixes=[prefixes[i] for i in mine],
+                prefixes=None if own_history else [prefixes[i] for i in mine],
+                conversation=talks,
+                turn=turn,
                 labels=Labels(
                     campaign=self.label(cohort),
                     targets=[tasks[i].target.value for i in mine],
                     items=[tasks[i].item for i in mine],
                 ),
             )
+
+    def _talks(self, cohort: Cohort, count: int) -> tuple[Ints | None, Ints | None]:
+        """Conversation and turn of so many of a worker's requests, if it asks several in one."""
+        if self.turns <= 1:
+            return None, None
+        lengths = split_into_turns(cohort.rng, count, mean=self.turns)
+        numbers = cohort.conversation_numbers(len(lengths))
+        return np.repeat(numbers, lengths), turn_numbers(lengths)
 
     def manner(self, cohort: Cohort, worker: Worker) -> Manner:
         """How a worker asks; subclasses change what is particular to them."""
@@ -353,3 +372,15 @@ def _continued(
         else:
             prefixes.append([digest_of(inputs[other].encode()), digest_of(answer.encode())])
     return prefixes
+
+
+def _begun_elsewhere(
+    rng: np.random.Generator, prefixes: Sequence[list[str] | None], share: float
+) -> list[list[str] | None]:
+    """A relay's talks: a question and an answer that another provider had."""
+    luck = rng.random(len(prefixes)).tolist()
+    drawn = draw_ids(rng, "msg", 2 * len(prefixes))
+    return [
+        drawn[2 * i : 2 * i + 2] if given is None and chance < share else given
+        for i, (given, chance) in enumerate(zip(prefixes, luck, strict=True))
+    ]

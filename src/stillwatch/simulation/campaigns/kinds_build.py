@@ -28,6 +28,7 @@ class Synchronised(Campaign):
     name, actor, half = "synchronised", "Amber Heron", "build"
     share, size, daily = 0.009, (20, 400), 9.0
     targets: ClassVar = {Target.REASONING: 0.7, Target.SAFETY_REWRITES: 0.3}
+    turns = 1.6
 
 
 class AccessPaths(Campaign):
@@ -42,6 +43,7 @@ class AccessPaths(Campaign):
     languages = ("en", "de")
     targets: ClassVar = {Target.TOOL_USE: 0.6, Target.DATA_ANALYSIS: 0.4}
     paths = ("api", "app", "cloud:borealis", "cloud:cumulus", "reseller")
+    turns = 1.3
     plans = ("pay_as_you_go", "individual", "team", "edu")
     softwares = (Software.PYTHON_SDK, Software.NODE_SDK, Software.GO_SERVICE, Software.FRAMEWORK)
     replays = 0.15
@@ -61,6 +63,7 @@ class Hydra(Campaign):
     paths = ("api", "reseller")
     softwares = (Software.GATEWAY, Software.PYTHON_SDK)
     continues = 0.1
+    foreign = 0.08
     starts = (0.0, 0.1)
 
     def staff(self, cohort: Cohort, size: int) -> Staffing:
@@ -125,6 +128,7 @@ class FreeTier(Campaign):
     targets: ClassVar = {Target.ANSWERS: 0.6, Target.EXPLANATIONS: 0.4}
     plans = ("free",)
     disposable = True
+    turns = 2.5
     limited = 0.09
     softwares = (Software.SHELL, Software.NODE_SDK)
 

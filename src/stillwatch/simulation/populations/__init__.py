@@ -57,6 +57,7 @@ _ALL: tuple[Population, ...] = (
     machines.ProductBackends(),
     organisations.SharedKeyTeam(),
     research.ReleaseDayBenchmarks(),
+    people.AccountMovers(),
 )
 
 POPULATIONS: dict[str, Population] = {population.name: population for population in _ALL}

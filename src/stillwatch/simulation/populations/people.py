@@ -11,10 +11,12 @@ from stillwatch.simulation.habits import chat, own_work, person_origins
 from stillwatch.simulation.internet import COUNTRIES
 from stillwatch.simulation.means import VIRTUAL_CARD_BIN
 from stillwatch.simulation.populations.population import GroupSize, Single, Together
+from stillwatch.simulation.rows import digest_of
 from stillwatch.simulation.text import AnswerStyle, WorkKind
 from stillwatch.simulation.traffic import Manner
 
 __all__ = [
+    "AccountMovers",
     "Family",
     "People",
     "PromptPackBuyers",
@@ -174,3 +176,45 @@ class VirtualCards(Single):
             country = COUNTRIES[int(cohort.rng.integers(len(COUNTRIES)))]
             customer = cohort.open(plan="individual", country=country, payment_bin=VIRTUAL_CARD_BIN)
             chat(cohort, customer, int(volume))
+
+
+class AccountMovers(Together):
+    """People who move from a private account to their firm's, and take an open talk along."""
+
+    name, share, daily, group = "account_movers", 0.008, 2.0, GroupSize(2, 2, 2)
+
+    def live(self, cohort: Cohort, size: int) -> None:
+        rng, frame = cohort.rng, cohort.frame
+        firm = cohort.organisation(verified="domain")
+        born = frame.start - int(rng.integers(20, 200)) * DAY
+        private = cohort.open(plan="individual", country=firm.country, born=born, lasting=True)
+        seats = [
+            cohort.open(plan="team", organisation=firm, born=born, lasting=True)
+            for _ in range(size - 1)
+        ]
+        client = draw_client(rng, Software.BROWSER)
+        origins = person_origins(cohort, firm.country)
+        for account, volume in zip(
+            (private, *seats), cohort.volumes(size, spread=0.8), strict=True
+        ):
+            chat(cohort, account, int(volume), client=client, origins=origins)
+        moves = frame.start + int(rng.uniform(0.3, 0.7) * frame.days * DAY)
+        said = cohort.library.work(WorkKind.DEVELOPER, rng, 4, owner=private.seed)
+        answers = cohort.library.answers(said, rng, style=AnswerStyle.AUTO)
+        talk = [
+            digest_of(text.encode()) for pair in zip(said, answers, strict=True) for text in pair
+        ]
+        for account, turns, begins in (
+            (private, (0, 1), moves - 60 * MINUTE),
+            (seats[0], (2, 3), moves),
+        ):
+            cohort.send(
+                account,
+                Manner(client=client, style=AnswerStyle.AUTO),
+                started=begins + np.array([0, 5 * MINUTE]),
+                inputs=[said[turn] for turn in turns],
+                outputs=[answers[turn] for turn in turns],
+                statuses=["ok", "ok"],
+                origins=origins,
+                prefixes=[talk[: 2 * turn] or None for turn in turns],
+            )
