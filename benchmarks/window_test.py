@@ -185,9 +185,9 @@ class Source:
         }
 
     def _timed(self, name: str, run: Callable[[], float]) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         value = run()
-        self.milliseconds.setdefault(name, []).append(1e3 * (time.perf_counter() - start))
+        self.milliseconds.setdefault(name, []).append(1e3 * (time.process_time() - start))
         return value
 
     def stream(
@@ -383,7 +383,7 @@ def report(real: Sequence[Row], worlds: Sequence[Row], sources: Sequence[Source]
     }
     parts = [
         f"Measured on {datetime.date.today():%d %B %Y}, {os.cpu_count()} cores, {platform.machine()}; "
-        "one thread; median time a window of 300 prompts: "
+        "one thread; median processor time a window of 300 prompts: "
         + ", ".join(f"{name} {value:.0f} ms" for name, value in times.items())
         + "."
     ]

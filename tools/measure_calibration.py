@@ -1,6 +1,6 @@
 """Realised against nominal error rates at the level of e-values, on null groups of simulated worlds.
 
-    tools/measure_calibration.py --out FOLDER [--seeds 1-12] [--accounts N] [--page FILE]
+    tools/measure_calibration.py --out FOLDER [--seeds 1-12] [--accounts N] [--exchanges N] [--groups N] [--page FILE]
 
 For each seed a `build` world is made, scanned, and thrown away; what was measured stays in
 FOLDER/SEED.json, so that a run goes on where it was stopped. Null groups are the honest groups that
@@ -42,11 +42,10 @@ from stillwatch.simulation import WORLDS, order_world, simulate
 SHARES = (0.0, 0.01, 0.05, 0.10)
 RATES = (0.05, 0.01, 0.001)
 RANDOM_SIZES = (8, 12, 24)
-RANDOM_GROUPS = 300  # of each world
 _BEGIN, _END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
 
 
-def measure(world: Path, seed: int) -> list[dict[str, Any]]:
+def measure(world: Path, seed: int, groups: int) -> list[dict[str, Any]]:
     """One row a null group and hostile share: logs of the e-values of the clauses, and their largest."""
     log = open_log(
         exchanges=world / "exchanges",
@@ -63,7 +62,7 @@ def measure(world: Path, seed: int) -> list[dict[str, Any]]:
     work = own_work(weighed.traffic, weighed.wording)
     raised = [g.group for g in weighed.groups]
     scores = score_accounts(weighed.traffic, work, raised, with_clock=False)
-    drawn = list(_random_groups(weighed, scores, hostile, rng))
+    drawn = list(_random_groups(weighed, scores, hostile, rng, groups))
     rows: list[dict[str, Any]] = []
     for share in SHARES:
         kept = _kept(hostile, share, rng)
@@ -90,7 +89,7 @@ def measure(world: Path, seed: int) -> list[dict[str, Any]]:
 
 
 def _random_groups(
-    weighed: Weighed, scores: Scores, hostile: np.ndarray, rng: np.random.Generator
+    weighed: Weighed, scores: Scores, hostile: np.ndarray, rng: np.random.Generator, groups: int
 ) -> Iterator[tuple[Scores, float]]:
     """Random sets of honest accounts of nobody's group, scored among each other, with clause 3's score."""
     traffic = weighed.traffic
@@ -99,7 +98,7 @@ def _random_groups(
     free = scores.accounts[(scores.group < 0) & ~hostile[scores.accounts]]
     number = int(scores.group.max(initial=-1)) + 1
     number = max(number, len(weighed.groups))
-    for _ in range(RANDOM_GROUPS):
+    for _ in range(groups):
         members = np.sort(rng.choice(free, int(rng.choice(RANDOM_SIZES)), replace=False))
         pool = [order[starts[a] : starts[a + 1]] for a in members]
         divided, prompts = own_subjects(traffic, pool)
@@ -159,8 +158,8 @@ def _only(scores: Scores, kept: np.ndarray) -> Scores:
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Realised rates, with one-sided exact bounds, and whether a test at 0.05 finds them too high."""
     lines = [
-        "| null groups | hostile | groups | e-value | nominal 5 % | 1 % | 0.1 % |",
-        "|---|---:|---:|---|---:|---:|---:|",
+        "| null groups | hostile | groups | e-value | nominal 5 % | 1 % | 0.1 % | can reach 1,000 |",
+        "|---|---:|---:|---|---:|---:|---:|---:|",
     ]
     for kind in ("random", "raised"):
         for share in SHARES:
@@ -172,12 +171,20 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             )
             columns = {"acts as one": acts, "collects": collects}
             columns["the finding"] = np.minimum(acts, collects)
+            most = {"acts as one": "acts_max", "collects": "collects_max"}
+            reach = {
+                name: np.array([r[c] for r in chosen]) >= -np.log(RATES[-1])
+                for name, c in most.items()
+            }
+            reach["the finding"] = reach["acts as one"] & reach["collects"]
             if kind == "raised":
                 columns["the finding"] = np.minimum(columns["the finding"], undeclared)
             for name, logs in columns.items():
                 cells = [_cell(int((logs >= -np.log(r)).sum()), len(logs), r) for r in RATES]
                 lines.append(
-                    f"| {kind} | {share:.0%} | {len(logs):,} | {name} | " + " | ".join(cells) + " |"
+                    f"| {kind} | {share:.0%} | {len(logs):,} | {name} | "
+                    + " | ".join(cells)
+                    + f" | {reach[name].mean():.0%} |"
                 )
     return "\n".join(lines)
 
@@ -199,6 +206,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1-12")
     parser.add_argument("--accounts", type=int, default=2_000)
     parser.add_argument("--exchanges", type=int, default=40_000)
+    parser.add_argument("--groups", type=int, default=300, help="random groups a world")
     parser.add_argument("--page", type=Path)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -214,7 +222,7 @@ def main() -> None:
                     exchanges=arguments.exchanges,
                 )
                 simulate(order, Path(folder) / "world")
-                found = measure(Path(folder) / "world", seed)
+                found = measure(Path(folder) / "world", seed, arguments.groups)
             part = done.with_suffix(".part")
             part.write_text(json.dumps(found))
             part.rename(done)
