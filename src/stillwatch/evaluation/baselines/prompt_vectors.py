@@ -23,12 +23,12 @@ FloatArray = npt.NDArray[np.float32]
 LEAST = 12
 """An account with fewer prompts cannot be judged by these baselines."""
 
-MOST = 48
+MOST = 32
 """Prompts of an account that are looked at, drawn by the hash of their ids, in order of time."""
 
 _DIMENSIONS = 96
 _BUCKETS = 1 << 15
-_CHARACTERS = 600
+_CHARACTERS = 400
 _SEED = 20260301
 
 _PROMPTS = f"""

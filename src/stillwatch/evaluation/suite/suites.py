@@ -80,7 +80,7 @@ def _standard() -> list[Cell]:
         *grids.without_each_signal((261,), accounts=3000),
         *grids.contamination((271,), accounts=3000),
         *grids.until((281,), accounts=3000, members=40, each=400),
-        *grids.red_team((286,), accounts=2000, members=30, rounds=6),
+        *grids.red_team((286,), accounts=2000, members=30, rounds=10),
         *grids.framers((288,), accounts=3000),
         *grids.cost(291, (100_000, 300_000)),
     ]
