@@ -156,9 +156,10 @@ class LogBook:
         *,
         rate: float = 0.01,
         timeline: bool = False,
+        grid_hours: int = 24,
     ) -> Findings:
         """Scan the log; when each account was first flagged is left out unless asked for."""
-        settings = ScanSettings(rate=rate, with_timeline=timeline)
+        settings = ScanSettings(rate=rate, with_timeline=timeline, grid_hours=grid_hours)
         return scan(self.open(folder, until), settings, notes={})
 
 

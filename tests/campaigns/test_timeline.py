@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from planted_logs import DAY, START, LogBook, members_of, planted
+from stillwatch.campaigns.looks import TIED
 from stillwatch.campaigns.reading import read_evidence
-from stillwatch.campaigns.timeline import weigh_until
+from stillwatch.campaigns.timeline import Replay
 from stillwatch.campaigns.weighing import (
-    TIED,
     Weighed,
     WeighedGroup,
     decide,
@@ -35,6 +35,10 @@ def staggered(seed: int = 4) -> LogBook:
         row["client_net_token"] = f"net-{number % 211}.{row['started_at'].day}"
         row["user_agent"] = f"client/{number % 13}"
     return book
+
+
+def microseconds_of(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
 
 
 def names(weighed: Weighed, group: WeighedGroup) -> set[str]:
@@ -63,7 +67,7 @@ def test_what_is_weighed_at_a_midnight_is_what_a_scan_until_then_weighs(
     then = book.evidence(tmp_path, until=midnight)
 
     assert_the_same(
-        weigh_until(whole, prepare(whole.traffic), microseconds(midnight)),
+        Replay(whole, prepare(whole.traffic), 0.01).weigh_until(microseconds(midnight)),
         weigh(then),
     )
 
@@ -91,9 +95,11 @@ def test_a_midnight_asks_the_tying_signals_about_whom_a_decision_hangs_on(tmp_pa
 def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(tmp_path: Path) -> None:
     """`first_flagged_at` equals what `scan --until` says, member by member."""
     book = staggered()
-    reported = {m: members_of(book.scan(tmp_path, until=m)) for m in MIDNIGHTS}
+    reported = {
+        m: members_of(book.scan(tmp_path, until=m, rate=0.05, timeline=True)) for m in MIDNIGHTS
+    }
 
-    members = book.scan(tmp_path, timeline=True).members.to_pylist()
+    members = book.scan(tmp_path, rate=0.05, timeline=True).members.to_pylist()
 
     assert len(members) >= 15
     for member in members:
@@ -126,9 +132,57 @@ def test_going_back_and_then_further_back_is_going_back_at_once(tmp_path: Path) 
     whole = read_evidence(staggered().open(tmp_path))
     late, early = microseconds(MIDNIGHTS[3]), microseconds(MIDNIGHTS[1])
 
-    prepared = prepare(whole.traffic)
     cut = whole.until(late)
 
     assert_the_same(
-        weigh_until(cut, prepare(cut.traffic), early), weigh_until(whole, prepared, early)
+        Replay(cut, prepare(cut.traffic), 0.01).weigh_until(early),
+        Replay(whole, prepare(whole.traffic), 0.01).weigh_until(early),
     )
+
+
+def test_a_finer_grid_dates_what_a_scan_until_then_reports(tmp_path: Path) -> None:
+    """Within the day before a flag, the moment is bisected to the hours of the grid."""
+    book = staggered()
+    found = book.scan(tmp_path, rate=0.05, timeline=True, grid_hours=6).members.to_pylist()
+    daily = book.scan(tmp_path, rate=0.05, timeline=True).members.to_pylist()
+
+    assert [m["account_id"] for m in found] == [m["account_id"] for m in daily]
+    dated = {m["account_id"]: m["first_flagged_at"] for m in found}
+    assert {moment.hour for moment in dated.values()} & {6, 12, 18}
+    moment = min(dated.values())
+    until = book.scan(tmp_path, until=moment, rate=0.05, timeline=True)
+    before = book.scan(tmp_path, until=moment - timedelta(hours=6), rate=0.05, timeline=True)
+    flagged = {account for account, when in dated.items() if when == moment}
+    assert flagged <= members_of(until)
+    assert not flagged & members_of(before)
+    for one, other in zip(found, daily, strict=True):
+        assert one["first_flagged_at"] <= other["first_flagged_at"]
+
+
+@pytest.mark.parametrize("seed", [4, 11])
+def test_a_campaign_keeps_its_name_as_it_grows(tmp_path: Path, seed: int) -> None:
+    """Scans until one midnight after the other name it alike, whoever has joined meanwhile."""
+    book = staggered(seed)
+    scans = [book.scan(tmp_path, until=m, rate=0.05, timeline=True) for m in MIDNIGHTS]
+    found = [s.campaigns.select(["campaign_id", "accounts"]).to_pylist() for s in scans]
+    seen = [rows for rows in found if rows]
+
+    assert len(seen) >= 3
+    assert len({row["campaign_id"] for rows in seen for row in rows}) == 1
+    assert seen[-1][0]["accounts"] > seen[0][0]["accounts"]
+
+
+def test_a_day_without_news_is_no_look(tmp_path: Path) -> None:
+    """A quiet day changes no date: history is made of the log's own days."""
+    book, _ = planted(3)
+    for row in book.exchanges:
+        if row["started_at"] >= START + 2 * DAY:
+            row["started_at"] += 3 * DAY
+    evidence = book.evidence(tmp_path)
+
+    midnights = Replay(evidence, prepare(evidence.traffic), 0.05)._midnights(
+        evidence.traffic.started
+    )
+
+    days = [(m - microseconds(START)) // microseconds_of(DAY) for m in midnights]
+    assert days == [1, 2, 6, 7, 8]

@@ -275,3 +275,12 @@ def test_a_signal_that_is_not_there_cannot_be_left_out(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "no signal 'nose'" in done.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("hours", ["0", "5", "48"])
+def test_a_grid_that_does_not_divide_a_day_is_refused(
+    quiet_log: Path, tmp_path: Path, hours: str
+) -> None:
+    """--grid is a number of hours that fits a day."""
+    out = tmp_path / "out"
+    assert_refused(scan_into(out, quiet_log, "--grid", hours), out, "--grid")

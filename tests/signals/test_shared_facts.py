@@ -127,9 +127,9 @@ def by_hand(book: LogBook) -> Counter[Any]:
 def test_the_query_counts_what_python_counts(tmp_path: Path, seed: int) -> None:
     """Each account, value and day, with its exchanges and its first moment."""
     book = crowded_log(seed)
-    found = (
-        book.open(tmp_path).connection.sql(load_query("shared_facts")).to_arrow_table().to_pylist()
-    )
+    query = load_query("shared_facts")
+    connection = book.open(tmp_path).connection
+    found = connection.sql(query, params={"hours": 24}).to_arrow_table().to_pylist()
     holders = defaultdict(set)
     for row in found:
         holders[row["value"]].add(row["account_id"])

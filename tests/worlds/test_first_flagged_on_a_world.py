@@ -32,7 +32,7 @@ def test_first_flagged_holds_on_a_simulated_world(tmp_path: Path) -> None:
     findings = scanned(timeline=True)
     start = datetime.fromtimestamp(order.frame.start / 1e6, UTC)
     midnights = [start + DAY * n for n in range(1, order.frame.days)]
-    reported = {m: members_of(scanned(m)) for m in midnights}
+    reported = {m: members_of(scanned(m, timeline=True)) for m in midnights}
 
     members = findings.members.to_pylist()
     assert members

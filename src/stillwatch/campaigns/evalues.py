@@ -17,6 +17,7 @@ __all__ = [
     "Selection",
     "conformal_martingale",
     "e_bh",
+    "e_bh_of_parts",
     "largest_martingale",
     "select_by_reference",
 ]
@@ -62,6 +63,30 @@ def e_bh(
     if len(passing) == 0:
         return np.zeros(len(e_values), np.bool_)
     return np.asarray(e_values >= needed[passing[-1]])
+
+
+def e_bh_of_parts(
+    e_values: FloatArray, alpha: float, parts: FloatArray, weights: FloatArray
+) -> npt.NDArray[np.bool_]:
+    """Weighted e-BH where each hypothesis has a part of the error budget of its own.
+
+    The largest set R of which each member has `parts[0] |R| e >= 1 / alpha` and
+    `parts[1] (weight of R) e / (own weight) >= 1 / alpha` (`docs/statistics.md`, theorem 5). With
+    equal parts of a budget, by number and by weight, it is `e_bh`.
+
+    Args:
+        parts: Of the budget by groups and of that by weight, a row each; neither adds up to more
+            than 1 over all hypotheses, those that are not listed included.
+        weights: What a wrong rejection costs.
+    """
+    kept = np.ones(len(e_values), np.bool_)
+    while kept.any():
+        part = np.minimum(parts[0] * kept.sum(), parts[1] * weights[kept].sum() / weights)
+        still = kept & (e_values * alpha * part >= 1)
+        if (still == kept).all():
+            break
+        kept = still
+    return kept
 
 
 def conformal_martingale(reference: IntArray, members: IntArray, bets: FloatArray) -> float:
@@ -143,6 +168,7 @@ def select_by_reference(
     reference: FloatArray,
     alpha: float,
     weights: FloatArray | None = None,
+    parts: FloatArray | None = None,
 ) -> Selection:
     """Conformal e-values for "scores like the reference", at one data-driven threshold.
 
@@ -152,7 +178,9 @@ def select_by_reference(
     detection with FDR control via conformal e-values"). Valid where null scores are exchangeable
     with the reference; hostile owners in the reference can only lower it. No tail is
     extrapolated: the largest value is n + 1. With weights, the proportion W (1 + #reference >= t) /
-    ((n + 1) weight of tested >= t) must be at most alpha as well.
+    ((n + 1) weight of tested >= t) must be at most alpha as well. With `parts` of an error budget
+    (`e_bh_of_parts`), t is the least at which the e-value is enough for everyone at or above it
+    whose part is not too small for any.
 
     To it is added, with a small weight, 1 / (2 sqrt(p)) of the conformal p-value
     (1 + #reference >= S_j) / (n + 1) (Vovk and Wang 2021, section 2), so that the evidence of what
@@ -168,10 +196,11 @@ def select_by_reference(
     candidates = np.unique(np.concatenate([tested, reference]))
     above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
     above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
-    part = above_tested / m
-    if weights is not None:
-        by_score = np.cumsum(weights[np.argsort(-tested, kind="stable")]) / weights.sum()
-        part = np.minimum(part, np.concatenate([[0.0], by_score])[above_tested])
+    weights = np.ones(m) if weights is None else weights
+    parts = np.stack([np.full(m, 1 / m), weights / weights.sum()]) if parts is None else parts
+    by_score = np.argsort(-tested, kind="stable")
+    part = _least_part(parts[:, by_score], weights[by_score], 1 / (alpha * SELECTION * (n + 1.0)))
+    part = np.concatenate([[0.0], part])[above_tested]
     proportion = (1.0 + above_reference) / ((n + 1.0) * np.maximum(part, 1e-9))
     meeting = np.flatnonzero(proportion <= alpha * SELECTION)
     if len(meeting) == 0:
@@ -181,3 +210,17 @@ def select_by_reference(
     selected = np.where(tested >= threshold, (n + 1.0) / (1.0 + above), 0.0)
     e_values = SELECTION * selected + (1 - SELECTION) * calibrated
     return Selection(e_values, threshold, above, n)
+
+
+def _least_part(parts: FloatArray, weights: FloatArray, least: float) -> FloatArray:
+    """For each number of the first, the least part that one of them has if all are rejected.
+
+    Args:
+        least: Whose part is smaller even if all that are listed are rejected is left out.
+    """
+    per_weight = parts[1] / weights
+    able = np.minimum(parts[0] * len(weights), per_weight * weights.sum()) >= least
+    number, weight = np.cumsum(able), np.cumsum(weights * able)
+    smallest = np.minimum.accumulate(np.where(able, parts[0], 1.0))
+    per_weight = np.minimum.accumulate(np.where(able, per_weight, 1.0))
+    return np.asarray(np.minimum(smallest * number, per_weight * weight))

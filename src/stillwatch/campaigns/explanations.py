@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from stillwatch.campaigns.attribution import UNKNOWN
 from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
+from stillwatch.campaigns.looks import TIED
 from stillwatch.campaigns.roles import MemberTraffic
-from stillwatch.campaigns.weighing import TIED, Decision, Weighed, WeighedGroup
+from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
 from stillwatch.records import Reason
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
@@ -147,14 +148,14 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
     group = weighed.groups[index]
     if group.togetherness.openly:
         return "It is inside one declared organisation: for a person to look at."
-    if group.acts.log_e < decision.bound:
+    if not decision.passed[index, 0]:
         return (
             f"Not shown to act as one: e-value {_exp(group.acts.log_e):,.3g}, "
-            f"{np.exp(decision.bound):,.0f} needed with {len(weighed.groups)} groups raised."
+            f"{np.exp(decision.bounds[index]):,.0f} needed with {len(weighed.groups)} groups raised."
         )
-    if group.togetherness.log_e < decision.bound:
+    if not decision.passed[index, 1]:
         return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
-    if group.held_back(decision.bound):
+    if decision.held_back[index]:
         return (
             f"Wording alone ties it: {group.tied:.0%} of the accounts share a card, device, network, "
             f"client or history with another, {TIED:.0%} needed. Strangers share wording."

@@ -57,10 +57,16 @@ class Evidence:
         )
 
 
-def read_evidence(log: Log, *, progress: Callable[[int], None] = lambda _rows: None) -> Evidence:
-    """Read a log into memory: about 500 bytes an exchange, the text excluded."""
+def read_evidence(
+    log: Log, *, grid_hours: int = 24, progress: Callable[[int], None] = lambda _rows: None
+) -> Evidence:
+    """Read a log into memory: about 500 bytes an exchange, the text excluded.
+
+    Args:
+        grid_hours: It can be cut at every so many hours from midnight (UTC).
+    """
     traffic = read_traffic(log, progress=progress)
-    sightings = read_sightings(log, traffic.account_names)
+    sightings = read_sightings(log, traffic.account_names, grid_hours)
     records = read_account_records(log, traffic.account_names)
     attributes = read_account_attributes(log, traffic.account_names)
     handovers = read_handovers(log, traffic)

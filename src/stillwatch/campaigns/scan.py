@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from stillwatch.campaigns.evalues import SELECTION
+from stillwatch.campaigns.looks import FIRST_LOOK, FIRST_STAGE
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
-from stillwatch.campaigns.timeline import replay_midnights, reported_accounts
-from stillwatch.campaigns.weighing import FIRST_STAGE, decide, prepare, weigh
+from stillwatch.campaigns.timeline import DAY_HOURS, FirstFlags, Replay, reported_accounts
+from stillwatch.campaigns.weighing import decide, prepare, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import ActorProfile, Findings
 from stillwatch.signals.traffic import Traffic, microseconds
@@ -46,13 +47,16 @@ class ScanSettings:
 
     Attributes:
         rate: The false discovery rate.
-        with_timeline: Replay every midnight, to say when each account could first be flagged.
+        with_timeline: Look at every midnight of the log as a scan of that day had: the rate is that
+            of all looks together, and each account is dated. Else the rate is that of this look.
+        grid_hours: Accounts are dated on a grid of so many hours, a divisor of 24.
         without: Names of signals that are not asked, to see what they add.
         profiles: Known actors to compare campaigns with; None asks for no comparison.
     """
 
     rate: float = 0.01
     with_timeline: bool = True
+    grid_hours: int = DAY_HOURS
     without: frozenset[str] = frozenset()
     profiles: tuple[ActorProfile, ...] | None = None
 
@@ -70,26 +74,30 @@ def scan(
         notes: Kept with the findings: the command, the version, the rate.
         progress: Called with the step's name, how much is done, and of how much (0: unknown).
     """
-    evidence = read_evidence(log, progress=lambda rows: progress("read", rows, 0))
+    evidence = read_evidence(
+        log,
+        grid_hours=settings.grid_hours,
+        progress=lambda rows: progress("read", rows, 0),
+    )
     progress("weigh", 0, 0)
     prepared = prepare(evidence.traffic)
     weighed = weigh(evidence, settings.without, prepared=prepared)
-    decision = decide(weighed, settings.rate)
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
-    flags = replay_midnights(
-        evidence,
-        reported_accounts(weighed, settings.rate) if settings.with_timeline else np.zeros(0, int),
-        settings.rate,
-        moment,
-        prepared=prepared,
-        without=settings.without,
-        progress=lambda done, of: progress("replay", done, of),
-    )
+    flags = FirstFlags(moment)
+    if settings.with_timeline:
+        replay = Replay(evidence, prepared, settings.rate, settings.grid_hours, settings.without)
+        flags = replay.run(moment, lambda done, of: progress("replay", done, of))
+        weighed = replay.with_past(weighed)
+    decision = decide(weighed, settings.rate)
+    if settings.with_timeline:
+        replay.date_the_rest(flags, reported_accounts(weighed, decision.reported))
     missing = missing_evidence(log) + _silent_accounts(evidence.traffic, log)
     accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
     alone = np.maximum(len(accounts), accounts.sum() / accounts) if len(accounts) else np.ones(1)
     needed = alone / (settings.rate * (1 - FIRST_STAGE) * SELECTION)
+    if weighed.past is not None:
+        needed /= FIRST_LOOK
     if (len(decision.reference) + 1 < needed).any():
         missing.append(
             f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone may "
@@ -97,10 +105,11 @@ def scan(
             f"smallest least: {needed.max():,.0f} owners would do; give a longer log or a higher --fdr"
         )
     mute = sum(
-        g.acts.largest < decision.bound
-        and not g.held_back(decision.bound)
+        g.acts.largest < decision.bounds[i]
+        and not decision.passed[i, 0]
+        and not decision.held_back[i]
         and not g.togetherness.openly
-        for g in weighed.groups
+        for i, g in enumerate(weighed.groups)
     )
     if mute:
         missing.append(

@@ -3,88 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.campaigns.looks import History, Look
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.campaigns.weighing import Prepared, Weighed, decide, weigh
+from stillwatch.campaigns.weighing import Prepared, Weighed, as_look, weigh
 
-__all__ = ["FirstFlags", "replay_midnights"]
+__all__ = ["DAY_HOURS", "FirstFlags", "Replay", "reported_accounts"]
 
 IntArray = npt.NDArray[np.int64]
-DAY = 86_400_000_000
+HOUR = 3_600_000_000
+DAY_HOURS = 24
+DAY = DAY_HOURS * HOUR
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FirstFlags:
-    """For each reported account, the first midnight (UTC) at which it was reported.
+    """For each reported account, the first moment (UTC) of the grid at which it was reported.
 
-    Microseconds since 1970; the moment of the scan for those no midnight had flagged yet.
+    Microseconds since 1970; the moment of the scan for those that none had flagged yet.
     """
 
-    moment_of: dict[int, int]
     scan: int
+    moment_of: dict[int, int] = field(default_factory=dict)
 
     def of(self, account: int) -> int:
         return self.moment_of.get(account, self.scan)
 
 
-def replay_midnights(
-    evidence: Evidence,
-    accounts: IntArray,
-    rate: float,
-    scan: int,
-    *,
-    prepared: Prepared,
-    without: frozenset[str] = frozenset(),
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> FirstFlags:
-    """Repeat the whole scan with what was known at each midnight, and note who was reported.
+@dataclass(slots=True)
+class Replay:
+    """The looks at a log before the present one, on the midnights of its own days.
 
     Equal to `scan --until` at those moments by construction: it is the same code on the same
-    evidence. Stops as soon as all `accounts` have been flagged.
+    evidence, with the same looks before it.
 
-    Args:
-        accounts: Accounts to look for.
-        scan: The moment of the scan itself.
+    Attributes:
         prepared: Of the whole evidence.
+        grid_hours: Accounts are dated on a grid of so many hours; looks stay daily.
         without: Names of signals that are not asked.
     """
-    started = evidence.traffic.started
-    flagged: dict[int, int] = {}
-    if len(started) == 0 or len(accounts) == 0:
-        return FirstFlags(flagged, scan)
-    wanted = {int(a) for a in accounts}
-    midnights = np.arange(started[0] // DAY + 1, started[-1] // DAY + 1) * DAY
-    for number, midnight in enumerate(midnights.tolist()):
-        if wanted <= flagged.keys():
-            break
-        for account in _reported_until(evidence, prepared, midnight, rate, without):
-            flagged.setdefault(int(account), midnight)
-        progress(number + 1, len(midnights))
-    return FirstFlags(flagged, scan)
+
+    evidence: Evidence
+    prepared: Prepared
+    rate: float
+    grid_hours: int = DAY_HOURS
+    without: frozenset[str] = frozenset()
+    history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = History(len(self.evidence.traffic.account_names))
+
+    def run(
+        self, scan: int, progress: Callable[[int, int], None] = lambda _done, _all: None
+    ) -> FirstFlags:
+        """Look at every midnight before the last exchange, in order.
+
+        Args:
+            scan: The moment of the scan itself.
+        """
+        started = self.evidence.traffic.started
+        flags = FirstFlags(scan)
+        midnights = self._midnights(started)
+        for number, midnight in enumerate(midnights):
+            look = self.look_at(midnight)
+            found = self._reported(look) - flags.moment_of.keys()
+            self._date(flags, found, midnight - DAY, midnight)
+            self.history.add(look)
+            progress(number + 1, len(midnights))
+        return flags
+
+    def date_the_rest(self, flags: FirstFlags, accounts: IntArray) -> None:
+        """Date those that only the scan itself reports, on the grid since the last midnight."""
+        started = self.evidence.traffic.started
+        if len(started):
+            found = {int(a) for a in accounts} - flags.moment_of.keys()
+            self._date(flags, found, int(started[-1]) // DAY * DAY, flags.scan)
+
+    def weigh_until(self, moment: int) -> Weighed:
+        """Weigh what was known before a moment; its accounts are numbered as they were then."""
+        cut = self.evidence.until(moment)
+        return weigh(cut, self.without, only_deciding=True, prepared=self.prepared)
+
+    def look_at(self, moment: int) -> Look:
+        """What was weighed before a moment, accounts numbered as in the whole log."""
+        weighed = self.weigh_until(moment)
+        names = self.evidence.traffic.account_names
+        return as_look(weighed, np.searchsorted(names, weighed.traffic.account_names))
+
+    def with_past(self, weighed: Weighed) -> Weighed:
+        """The weighing of the whole evidence, to be decided after all looks before it."""
+        return replace(weighed, past=self.history)
+
+    def _midnights(self, started: IntArray) -> list[int]:
+        """Those after which there is an exchange; a day without news brings no look."""
+        days = np.unique(started // DAY)
+        return [int(day + 1) * DAY for day in days[:-1]]
+
+    def _reported(self, look: Look) -> set[int]:
+        reported = self.history.decide(look, self.rate).reported
+        parts = [a for a, r in zip(look.accounts, reported, strict=True) if r]
+        return {int(a) for a in np.concatenate(parts)} if parts else set()
+
+    def _date(self, flags: FirstFlags, found: set[int], before: int, after: int) -> None:
+        """Bisect between a moment that had not flagged these accounts and one that did."""
+        step = self.grid_hours * HOUR
+        moments = list(range(before + step, after, step))
+        if not found:
+            return
+        if not moments:
+            flags.moment_of |= dict.fromkeys(found, after)
+            return
+        middle = moments[len(moments) // 2]
+        early = self._reported(self.look_at(middle)) & found
+        self._date(flags, early, before, middle)
+        self._date(flags, found - early, middle, after)
 
 
-def _reported_until(
-    evidence: Evidence, prepared: Prepared, midnight: int, rate: float, without: frozenset[str]
-) -> IntArray:
-    """Who would have been reported at a midnight, in today's numbering of accounts."""
-    weighed = weigh_until(evidence, prepared, midnight, without)
-    names = weighed.traffic.account_names[reported_accounts(weighed, rate)]
-    return np.searchsorted(evidence.traffic.account_names, names)
-
-
-def weigh_until(
-    evidence: Evidence, prepared: Prepared, midnight: int, without: frozenset[str] = frozenset()
-) -> Weighed:
-    """Weigh what was known before a midnight; its accounts are numbered as they were then."""
-    return weigh(evidence.until(midnight), without, only_deciding=True, prepared=prepared)
-
-
-def reported_accounts(weighed: Weighed, rate: float) -> IntArray:
+def reported_accounts(weighed: Weighed, reported: npt.NDArray[np.bool_]) -> IntArray:
     """The accounts of all reported groups."""
-    decision = decide(weighed, rate)
-    parts = [g.group.accounts for g, r in zip(weighed.groups, decision.reported, strict=True) if r]
+    parts = [g.group.accounts for g, r in zip(weighed.groups, reported, strict=True) if r]
     return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)

@@ -8,7 +8,7 @@ counted by groups and by accounts alike (theorem 4).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from stillwatch.campaigns.clauses import (
     score_accounts,
 )
 from stillwatch.campaigns.declared import Togetherness, take_out_declared
-from stillwatch.campaigns.evalues import e_bh, select_by_reference
+from stillwatch.campaigns.looks import TIED, History, Look, Outcome, least_bound, one_look
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
 from stillwatch.linking.groups import Group, group_accounts
@@ -38,11 +38,11 @@ from stillwatch.signals.templates import (
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
-    "TIED",
     "Decision",
     "Prepared",
     "Weighed",
     "WeighedGroup",
+    "as_look",
     "decide",
     "prepare",
     "smallest_rates",
@@ -51,9 +51,6 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
-TIED = 0.5  # strangers share wording; one hand leaves facts on half of its accounts
-FIRST_STAGE = 0.05  # part of the rate spent on clauses 1 and 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +72,6 @@ class WeighedGroup:
     tied: float
     log_e_tied: float
 
-    def held_back(self, bound: float) -> bool:
-        """Nothing but wording ties the accounts: neither rare facts nor a tying signal."""
-        return self.tied < TIED and self.log_e_tied < bound
-
 
 @dataclass(frozen=True, slots=True)
 class Owners:
@@ -95,7 +88,11 @@ class Owners:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """All that was weighed on one log at one moment."""
+    """All that was weighed on one log at one moment.
+
+    Attributes:
+        past: The looks before; None where this is the only one.
+    """
 
     traffic: Traffic
     wording: Wording
@@ -103,25 +100,12 @@ class Weighed:
     groups: list[WeighedGroup]
     owners: Owners
     tells: list[Tell]
+    past: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided at one rate.
-
-    Attributes:
-        reported: One flag a group.
-        e_collects: Clause 3 of each group; 0 for those that did not reach it, small below its threshold.
-        reached: Groups that passed clauses 1 and 2.
-        reference: Scores of the owners that clause 3 was compared with, sorted.
-        bound: Log of the e-value that clauses 1 and 2 must each reach.
-    """
-
-    reported: npt.NDArray[np.bool_]
-    e_collects: FloatArray
-    reached: npt.NDArray[np.bool_]
-    reference: FloatArray
-    bound: float
+class Decision(Outcome):
+    """What was decided at one rate."""
 
     def owners_like(self, score: float) -> int:
         """How many owners look at least as much like a harvest."""
@@ -205,7 +189,7 @@ def _decided_by_a_tie(
     acts: list[ActsAsOne], together: list[Togetherness], tied: list[float]
 ) -> IntArray:
     """Groups that would be held back at some rate without a signal that ties their accounts."""
-    least = _bound(len(acts), 1.0)
+    least = least_bound(len(acts), 1.0)
     return np.array(
         [
             i
@@ -214,11 +198,6 @@ def _decided_by_a_tie(
         ],
         np.int64,
     )
-
-
-def _bound(groups: int, rate: float) -> float:
-    """Log of the e-value that clauses 1 and 2 must each reach."""
-    return float(np.log(max(groups, 1) / (rate * FIRST_STAGE / 2)))
 
 
 def _scene(
@@ -257,38 +236,39 @@ def _describe_owners(
     )
 
 
+def as_look(weighed: Weighed, numbers: IntArray | None = None) -> Look:
+    """What a decision rests on.
+
+    Args:
+        numbers: The number in a longer log of each account of this one.
+    """
+    groups, owners = weighed.groups, weighed.owners
+    order = np.argsort(owners.scores, kind="stable")
+    own = owners.accounts[order]
+    return Look(
+        accounts=[
+            g.group.accounts if numbers is None else numbers[g.group.accounts] for g in groups
+        ],
+        openly=np.array([g.togetherness.openly for g in groups], np.bool_),
+        log_e=np.array([[g.acts.log_e, g.togetherness.log_e] for g in groups]).reshape(-1, 2),
+        tied=np.array([g.tied for g in groups]),
+        log_e_tied=np.array([g.log_e_tied for g in groups]),
+        scores=np.array([g.score for g in groups]),
+        owners=own if numbers is None else np.where(own < 0, -1, numbers[own]),
+        owner_scores=owners.scores[order],
+    )
+
+
 def decide(weighed: Weighed, rate: float) -> Decision:
     """Which groups are reported at this false discovery rate, of groups and of accounts.
 
     Accusing a class of 300 is not one error, so the accounts of wrongly reported groups are held to
-    be at most this part of all accounts reported, too.
+    be at most this part of all accounts reported, too. With a past, the rate is that of all looks
+    together; without, that of this one.
     """
-    groups = weighed.groups
-    bound = _bound(len(groups), rate)
-    reached = np.array(
-        [
-            g.acts.log_e >= bound
-            and g.togetherness.log_e >= bound
-            and not g.togetherness.openly
-            and not g.held_back(bound)
-            for g in groups
-        ],
-        np.bool_,
-    )
-    # Members of a group under test are not owners of their own; those of an open one are its.
-    taken = [g.group.accounts for g, r in zip(groups, reached, strict=True) if r] + [
-        g.group.accounts for g in groups if g.togetherness.openly
-    ]
-    apart = np.isin(weighed.owners.accounts, np.concatenate(taken) if taken else [])
-    reference = np.sort(weighed.owners.scores[~apart])
-    e_collects = np.zeros(len(groups))
-    reported = np.zeros(len(groups), np.bool_)
-    second = rate * (1 - FIRST_STAGE)
-    tested = np.array([g.score for g in groups])[reached] if groups else np.zeros(0)
-    accounts = np.array([float(len(g.group.accounts)) for g in groups])[reached]
-    e_collects[reached] = select_by_reference(tested, reference, second, accounts).e_values
-    reported[reached] = e_bh(e_collects[reached], second, weights=accounts)
-    return Decision(reported, e_collects, reached, reference, bound)
+    look = as_look(weighed)
+    outcome = one_look(look, rate) if weighed.past is None else weighed.past.decide(look, rate)
+    return Decision(**{f.name: getattr(outcome, f.name) for f in fields(outcome)})
 
 
 def smallest_rates(weighed: Weighed, indices: list[int]) -> dict[int, float]:

@@ -40,7 +40,18 @@ _PATH = click.Path(path_type=Path)
 @click.option("--until", metavar="TIMESTAMP", help="Take only what was known at this moment (UTC).")
 @click.option("--fdr", type=float, default=0.01, show_default=True, help="False discovery rate.")
 @click.option(
-    "--timeline/--no-timeline", default=True, help="Find when each account was first flagged."
+    "--timeline/--no-timeline",
+    default=True,
+    help="Look at every midnight of the log, date each account, and hold the rate over all looks; "
+    "or look once, now.",
+)
+@click.option(
+    "--grid",
+    type=int,
+    metavar="HOURS",
+    default=24,
+    show_default=True,
+    help="Date accounts on a grid of so many hours.",
 )
 @click.option("--without", metavar="A,B", help="Do not ask these signals, to see what they add.")
 @click.option("--show-sql", is_flag=True, help="Print the named queries and stop.")
@@ -57,6 +68,7 @@ def command(
     until: str | None,
     fdr: float,
     timeline: bool,
+    grid: int,
     without: str | None,
     show_sql: bool,
     as_json: bool,
@@ -71,7 +83,7 @@ def command(
     if show_sql:
         _print_queries()
         return
-    _check(exchanges, lake, out, fdr)
+    _check(exchanges, lake, out, fdr, grid)
     unasked = _signals(without)
     started = time.monotonic()
     moment = _moment(until) if until else None
@@ -79,7 +91,13 @@ def command(
     log, out = _open(exchanges, accounts, credentials, releases, lake, out, moment)
     for problem in log.problems:
         say(f"Left out: {problem}")
-    settings = ScanSettings(rate=fdr, with_timeline=timeline, without=unasked, profiles=profiles)
+    settings = ScanSettings(
+        rate=fdr,
+        with_timeline=timeline,
+        grid_hours=grid,
+        without=unasked,
+        profiles=profiles,
+    )
     findings = _scan(log, settings)
     _write(findings, log, out)
     seconds = time.monotonic() - started
@@ -90,7 +108,9 @@ def command(
         sys.exit(FOUND)
 
 
-def _check(exchanges: tuple[Path, ...], lake: Path | None, out: Path | None, fdr: float) -> None:
+def _check(
+    exchanges: tuple[Path, ...], lake: Path | None, out: Path | None, fdr: float, grid: int
+) -> None:
     if bool(exchanges) == bool(lake):
         raise InputError(
             "give either --exchanges or --lake.",
@@ -101,6 +121,10 @@ def _check(exchanges: tuple[Path, ...], lake: Path | None, out: Path | None, fdr
     if not 0 < fdr < 1:
         raise InputError(
             f"--fdr {fdr:g} is not a rate.", remedy="Give a number between 0 and 1, such as 0.01."
+        )
+    if not 1 <= grid <= 24 or 24 % grid:
+        raise InputError(
+            f"--grid {grid} does not divide a day.", remedy="Give 1, 2, 3, 4, 6, 8, 12 or 24 hours."
         )
     if out is not None and out.exists() and not out.is_dir():
         raise InputError("this is a file, not a folder.", where=str(out), remedy="Give a folder.")

@@ -170,9 +170,16 @@ class Sightings:
         )
 
 
-def read_sightings(log: Log, account_names: npt.NDArray[np.str_]) -> Sightings:
-    """When accounts that have exchanges showed a value that other accounts showed too."""
-    result: pa.Table = log.connection.sql(load_query("shared_facts")).to_arrow_table()
+def read_sightings(
+    log: Log, account_names: npt.NDArray[np.str_], grid_hours: int = 24
+) -> Sightings:
+    """When accounts that have exchanges showed a value that other accounts showed too.
+
+    Args:
+        grid_hours: Counted by so many hours, from midnight (UTC), in place of by day.
+    """
+    asked = log.connection.sql(load_query("shared_facts"), params={"hours": grid_hours})
+    result: pa.Table = asked.to_arrow_table()
     accounts = _dictionary(result["account_id"])
     kind = _dictionary(result["kind"])
     known = np.asarray(accounts.dictionary.to_pylist(), dtype=np.str_)

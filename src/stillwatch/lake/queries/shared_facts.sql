@@ -1,5 +1,6 @@
--- Facts that two accounts may share: one row an account, value and day (UTC), with the exchanges of
--- that day and the first moment, so that what was known at a midnight can be told. Facts of accounts come from sign-up, facts of exchanges from use.
+-- Facts that two accounts may share: one row an account, value and $hours hours from midnight
+-- (UTC; 24 is a day), with the exchanges of that time and the first moment, so that what was known
+-- at a midnight, or at a moment between, can be told. Facts of accounts come from sign-up, facts of exchanges from use.
 -- Country and language are not facts: they are never evidence.
 -- A value is hashed with its kind, so that nothing readable leaves this query.
 with from_accounts as (
@@ -78,7 +79,7 @@ facts as (
   select account_id, kind, fact, count(*) as exchanges, min(started_at) as first_seen
   from used
   where fact is not null
-  group by account_id, kind, fact, date_trunc('day', started_at)
+  group by account_id, kind, fact, time_bucket(to_hours($hours::integer), started_at)
 ),
 
 shared as (
