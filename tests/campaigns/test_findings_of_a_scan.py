@@ -201,7 +201,7 @@ def test_files_and_rows_in_another_order_give_the_same_findings(tmp_path: Path) 
     book, _ = planted(24)
     for number, row in enumerate(book.exchanges):
         row |= {"client_net_token": f"net-{number % 90}", "user_agent": f"agent-{number % 11}"}
-    one = book.scan(tmp_path / "one", timeline=True)
+    one = book.scan(tmp_path / "one", rate=0.05, timeline=True)
     rows = book.exchanges + book.exchanges[::3]
     book.rng.shuffle(rows)
     (tmp_path / "other").mkdir()
@@ -209,7 +209,7 @@ def test_files_and_rows_in_another_order_give_the_same_findings(tmp_path: Path) 
         table = EXCHANGES.table(rows[number::3])
         pq.write_table(table, tmp_path / "other" / f"{number}.parquet")
     log = open_log(exchanges=tmp_path / "other", accounts=tmp_path / "one" / "accounts.parquet")
-    other = scan(log, ScanSettings(), notes={})
+    other = scan(log, ScanSettings(rate=0.05), notes={})
 
     assert other.notes["left_out"] == {"the id was seen before": len(book.exchanges[::3])}
     for schema in FINDINGS_TABLES:

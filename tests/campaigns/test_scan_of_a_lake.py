@@ -37,7 +37,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LogBook, Findings, F
     folder = tmp_path_factory.mktemp("both")
     book.write(folder)
     tables = ("--exchanges", folder / "exchanges", "--accounts", folder / "accounts.parquet")
-    assert stillwatch("scan", *tables, "--out", folder / "from-tables")[0] == 3
+    assert stillwatch("scan", *tables, "--fdr", "0.05", "--out", folder / "from-tables")[0] == 3
 
     lake, key = folder / "lake", folder / "key"
     stillwatch("keys", "init", "--key-file", key)
@@ -46,7 +46,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LogBook, Findings, F
         "--lake", lake, "--key-file", key,
     )  # fmt: skip
     assert (status, report["quarantined"]) == (0, 0)
-    assert stillwatch("scan", "--lake", lake, "--out", folder / "from-lake")[0] == 3
+    assert stillwatch("scan", "--lake", lake, "--fdr", "0.05", "--out", folder / "from-lake")[0] == 3
     return book, read_findings(folder / "from-tables"), read_findings(folder / "from-lake")
 
 
@@ -106,7 +106,7 @@ def test_the_stored_sketches_are_those_the_scan_would_make(both, tmp_path: Path)
     exported = tmp_path / "exported"
     stillwatch(
         "scan", "--exchanges", exported / "exchanges", "--accounts", exported / "accounts.parquet",
-        "--out", tmp_path / "out", "--no-timeline",
+        "--out", tmp_path / "out", "--fdr", "0.05",
     )  # fmt: skip
     found = read_findings(tmp_path / "out")
 
