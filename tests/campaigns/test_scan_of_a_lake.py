@@ -46,7 +46,9 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[LogBook, Findings, F
         "--lake", lake, "--key-file", key,
     )  # fmt: skip
     assert (status, report["quarantined"]) == (0, 0)
-    assert stillwatch("scan", "--lake", lake, "--fdr", "0.05", "--out", folder / "from-lake")[0] == 3
+    assert (
+        stillwatch("scan", "--lake", lake, "--fdr", "0.05", "--out", folder / "from-lake")[0] == 3
+    )
     return book, read_findings(folder / "from-tables"), read_findings(folder / "from-lake")
 
 
