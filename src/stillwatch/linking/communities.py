@@ -42,8 +42,9 @@ def find_communities(
     active = int((exchanges > 0).sum())
     edges = _fragment_edges(fragments, exchanges, active)
     fact_edges = _fact_edges(facts, exchanges, active)
+    graph = _graph(len(exchanges), fragments.count, edges, fact_edges)
     coarse, fine = (
-        _leiden(len(exchanges), fragments.count, edges, fact_edges, active / size, parameters.seed)
+        _leiden(graph, active / size, parameters.seed)[: len(exchanges)]
         for size in (parameters.cohesive, parameters.fine)
     )
     of_account = _refine(coarse, fine, fragments, exchanges, active, parameters)
@@ -84,27 +85,25 @@ def _fact_edges(facts: Facts, exchanges: IntArray, active: int) -> Edges:
     return facts.accounts[keep], value[keep].astype(np.int64), weight[keep]
 
 
-def _leiden(
-    accounts: int,
-    fragments: int,
-    edges: Edges,
-    fact_edges: Edges,
-    resolution: float,
-    seed: int,
-) -> IntArray:
+def _graph(accounts: int, fragments: int, edges: Edges, fact_edges: Edges) -> igraph.Graph:
+    """Accounts, fragments and values, in that order."""
     values = int(fact_edges[1].max(initial=-1)) + 1
     sources = np.concatenate([edges[0], fact_edges[0]])
     targets = np.concatenate([edges[1] + accounts, fact_edges[1] + accounts + fragments])
-    weights = np.concatenate([edges[2], fact_edges[2]])
     graph = igraph.Graph(
         n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1)
     )
+    graph.es["weight"] = np.concatenate([edges[2], fact_edges[2]]).tolist()
+    return graph
+
+
+def _leiden(graph: igraph.Graph, resolution: float, seed: int) -> IntArray:
     igraph.set_random_number_generator(random.Random(seed))
     found = graph.community_leiden(
         objective_function="modularity",
-        weights=weights.tolist(),
+        weights="weight",
         resolution=max(1.0, resolution),
-        n_iterations=4,
+        n_iterations=2,
     )
     return np.asarray(found.membership, np.int64)
 
@@ -123,7 +122,6 @@ def _refine(
     accounts are as alike across as within; likeness is taken between different accounts only, so
     that neither an account's own phrases nor small numbers decide (as in Morisita's index, 1959).
     """
-    coarse, fine = coarse[: len(exchanges)], fine[: len(exchanges)]
     # What a phrase alone holds together falls apart into single accounts: they stay as they were.
     fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
     _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
