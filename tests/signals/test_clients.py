@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planted_logs import LogBook, scene_of
+from planted_logs import LogBook, members_of, planted, scene_of
 from stillwatch.campaigns.tells import SIGNALS, TYING
 from stillwatch.signals import clients
 from stillwatch.signals.tell import Tell
@@ -146,6 +146,22 @@ def test_a_log_without_clients_says_nothing(tmp_path: Path) -> None:
 
     assert tell.observed == [""]
     assert tell.log_e[0] <= 0.0
+
+
+@pytest.mark.parametrize(("net", "reported"), [("own", False), ("shared", True)])
+def test_an_apps_client_ties_no_more_than_its_wording(
+    tmp_path: Path, net: str, reported: bool
+) -> None:
+    """Users of one app, by its client and its headers; on one rare network they are tied."""
+    book, users = planted(4, payment_token=None)
+    for number, row in enumerate(book.exchanges):
+        of_app = row["account_id"] in users
+        row["user_agent"] = "judge-app/1" if of_app else f"agent-{number % 7}"
+        row["client_metadata"] = '{"x-app":"judge"}' if of_app else None
+        shared = of_app and net == "shared"
+        row["client_net_token"] = "net" if shared else f"net-{row['account_id']}"
+
+    assert bool(members_of(book.scan(tmp_path))) == reported
 
 
 def test_it_ties_nobody() -> None:

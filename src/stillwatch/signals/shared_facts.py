@@ -39,7 +39,8 @@ FAMILIES: dict[str, str] = {
 credited with its rarest shared fact of each family, not with all of them."""
 
 
-_MET_BY_CHANCE = frozenset({"client", "metadata", "network", "signup_network"})
+_COMES_WITH_AN_APP = frozenset({"client", "metadata"})
+_MET_BY_CHANCE = _COMES_WITH_AN_APP | {"network", "signup_network"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,14 @@ class Facts:
     def tied_share(self, accounts: IntArray, active: int) -> float:
         """The part of the accounts that share any rare value with another of them.
 
-        1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
+        Clients and request metadata do not count: users of an app have them for the reason for
+        which they have its wording. 1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
         in nobody's favour.
         """
         if not self.observable:
             return 1.0
-        here = self.rare(active) & np.isin(self.accounts, accounts)
+        of_app = [i for i, k in enumerate(self.kinds) if k in _COMES_WITH_AN_APP]
+        here = self.rare(active) & np.isin(self.accounts, accounts) & ~np.isin(self.kind, of_app)
         values, holders = np.unique(self.value[here], return_counts=True)
         tied = here & np.isin(self.value, values[holders > 1])
         return len(np.unique(self.accounts[tied])) / max(len(accounts), 1)
