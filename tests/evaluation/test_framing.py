@@ -52,7 +52,9 @@ def test_copies_look_like_the_group_they_copy(world: Path, tmp_path: Path) -> No
     framed = frame(world, tmp_path / "framed", "copies")
     truth = read_truth(world)
     (campaign,) = truth.campaigns
-    group = victims(pq.read_table(world / "truth_accounts.parquet"))
+    group = victims(
+        pq.read_table(world / "truth_accounts.parquet"), pq.read_table(world / "accounts.parquet")
+    )
     rows = pq.read_table(framed / "exchanges")
     theirs = rows.filter(pc.is_in(rows["account_id"], value_set=pa_list(group)))
     own = rows.filter(pc.is_in(rows["account_id"], value_set=pa_list(sorted(campaign.roles))))

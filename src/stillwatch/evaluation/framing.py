@@ -74,11 +74,16 @@ def frame(world: Path, out: Path, name: str) -> Path:
     return out
 
 
-def victims(truth: pa.Table) -> list[str]:
-    """Accounts of the largest honest group, whom the copies are to bring under suspicion."""
+def victims(truth: pa.Table, accounts: pa.Table) -> list[str]:
+    """Whom the copies are to bring under suspicion: the largest honest group of no organisation.
+
+    Nothing declares that these accounts belong together, so a scan cannot let them off for that.
+    """
+    alone = accounts.filter(pc.is_null(accounts["organization_id"]))["account_id"].combine_chunks()
     honest = truth.filter(
         pc.and_(pc.is_null(truth["campaign"]), pc.is_valid(truth["honest_group"]))
     )
+    honest = honest.filter(pc.is_in(honest["account_id"], value_set=alone))
     sizes = honest["honest_group"].value_counts().to_pylist()
     largest = max(sizes, key=lambda row: (row["counts"], row["values"]))["values"]
     return sorted(
@@ -90,7 +95,7 @@ def _copy_an_honest_group(
     rows: pa.Table, tables: dict[str, pa.Table], rng: np.random.Generator
 ) -> pa.Table:
     truth = tables["truth_accounts"]
-    framed = pa.array(victims(truth))
+    framed = pa.array(victims(truth, tables["accounts"]))
     hostile = truth.filter(pc.is_valid(truth["campaign"]))["account_id"].combine_chunks()
     own = np.flatnonzero(pc.is_in(rows["account_id"], value_set=hostile).to_numpy())
     models = np.flatnonzero(pc.is_in(rows["account_id"], value_set=framed).to_numpy())

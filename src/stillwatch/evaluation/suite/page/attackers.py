@@ -101,7 +101,7 @@ def framers_section(measured: Sequence[Measured]) -> Section:
             ]
         )
     text = table(
-        "*Copies*: half of what a campaign sends is taken from the largest honest group, text, client, "
+        "*Copies*: half of what a campaign sends is taken from the largest honest group of no organisation, text, client, "
         "addresses and hours. *Poison*: one account in twenty is the attacker's; half of them ask the "
         "same few questions over and over, half send at an even pace round the clock. Scanned at a "
         "rate of 5 %.",
