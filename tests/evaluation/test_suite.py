@@ -150,6 +150,23 @@ def test_a_false_finding_misses_the_target(tmp_path: Path, monkeypatch: pytest.M
     assert "**missed**" in row
 
 
+def test_nothing_is_met_for_good_while_cells_are_not_run(
+    measured: list[str], tmp_path: Path
+) -> None:
+    """The verdict is a provisional one until the last cell of the family is there."""
+    page = tmp_path / "page.md"
+    run_cells([cell("a")], tmp_path)
+    write_page(page, "smoke", read_results([cell("a"), cell("b")], tmp_path))
+    half = page.read_text()
+    run_cells([cell("b")], tmp_path)
+    write_page(page, "smoke", read_results([cell("a"), cell("b")], tmp_path))
+
+    assert "| met so far |" in half
+    assert "| met |" not in half
+    assert "| met |" in page.read_text()
+    assert "met so far" not in page.read_text().split("### Worlds")[0].replace("*so far*", "")
+
+
 def test_the_page_keeps_what_people_wrote_around_the_figures(tmp_path: Path) -> None:
     """Only what lies between the markers is replaced, however often it is rendered."""
     page = tmp_path / "evaluation.md"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stillwatch.evaluation.suite.page import attackers, dials, effort, honest, losses, worlds
-from stillwatch.evaluation.suite.page.tables import Section, table
+from stillwatch.evaluation.suite.page.tables import Section, Target, table
 from stillwatch.evaluation.suite.running import Measured
 from stillwatch.evaluation.suite.sources import sources_hash
 from stillwatch.evaluation.suite.suites import VERSION
@@ -18,21 +18,22 @@ __all__ = ["BEGIN", "END", "write_page"]
 BEGIN = "<!-- measured: begin -->"
 END = "<!-- measured: end -->"
 
-_SECTIONS: tuple[Callable[[Sequence[Measured]], Section], ...] = (
-    worlds.worlds_section,
-    dials.evasion_section,
-    dials.size_section,
-    honest.empty_section,
-    honest.alone_section,
-    honest.fairness_section,
-    honest.contamination_section,
-    losses.robustness_section,
-    losses.ablation_section,
-    effort.time_section,
-    attackers.red_team_section,
-    attackers.framers_section,
-    effort.cost_section,
-)
+_SECTIONS: dict[str, Callable[[Sequence[Measured]], Section]] = {
+    "worlds": worlds.worlds_section,
+    "evasion": dials.evasion_section,
+    "size": dials.size_section,
+    "empty": honest.empty_section,
+    "alone": honest.alone_section,
+    "fairness": honest.fairness_section,
+    "contamination": honest.contamination_section,
+    "robustness": losses.robustness_section,
+    "ablation": losses.ablation_section,
+    "time": effort.time_section,
+    "red-team": attackers.red_team_section,
+    "framers": attackers.framers_section,
+    "cost": effort.cost_section,
+}
+"""By family of cells."""
 
 
 def write_page(page: Path, suite: str, measured: Sequence[Measured]) -> None:
@@ -42,8 +43,8 @@ def write_page(page: Path, suite: str, measured: Sequence[Measured]) -> None:
         InputError: The page is there and lacks the markers.
     """
     families = {m.cell.family for m in measured}
-    sections = [make(measured) for make in _SECTIONS]
-    sections = [s for s in sections if s.targets or s.plots or _has_rows(s)]
+    sections = {name: make(measured) for name, make in _SECTIONS.items()}
+    sections = {n: s for n, s in sections.items() if s.targets or s.plots or _has_rows(s)}
     text = _render(suite, measured, sections, len(families))
     old = page.read_text() if page.is_file() else f"# Evaluation\n\n{BEGIN}\n{END}\n"
     if BEGIN not in old or END not in old:
@@ -56,7 +57,7 @@ def write_page(page: Path, suite: str, measured: Sequence[Measured]) -> None:
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
     pictures = page.parent / "suite"
-    for section in sections:
+    for section in sections.values():
         for name, drawn in section.plots.items():
             pictures.mkdir(exist_ok=True)
             (pictures / name).write_text(drawn)
@@ -67,7 +68,7 @@ def _has_rows(section: Section) -> bool:
 
 
 def _render(
-    suite: str, measured: Sequence[Measured], sections: Sequence[Section], families: int
+    suite: str, measured: Sequence[Measured], sections: Mapping[str, Section], families: int
 ) -> str:
     run = [m for m in measured if m.result]
     stale = [m for m in run if not m.current]
@@ -83,14 +84,25 @@ def _render(
         "this detector finds these attackers, not how well it finds all.\n",
         "### Targets\n",
         table(
-            "A target is *met* or *missed* on what was measured, which the second column names.",
+            "A target is *met* or *missed* on what was measured, which the second column names; *so "
+            "far* where cells of its family are not run yet.",
             ["target", "measured", "verdict"],
-            [[t.wanted, t.measured, t.verdict] for s in sections for t in s.targets],
+            [
+                [t.wanted, t.measured, _verdict(t, name, measured)]
+                for name, section in sections.items()
+                for t in section.targets
+            ],
         ).replace("|---|---:|---:|", "|---|---|---|", 1),
     ]
-    parts += [f"### {section.title}\n\n{section.text}" for section in sections]
+    parts += [f"### {section.title}\n\n{section.text}" for section in sections.values()]
     parts.append(
         f"### Again\n\n```sh\nstillwatch evaluate --suite {suite} --out suite --jobs 2\n```\n\n"
         "Each cell's file of results holds the commands that made it.\n"
     )
     return "\n".join(parts)
+
+
+def _verdict(target: Target, family: str, measured: Sequence[Measured]) -> str:
+    """Nothing is met for good while cells of its family are not run; a miss stays one."""
+    whole = all(m.result for m in measured if m.cell.family == family)
+    return target.verdict if whole or not target.met else f"{target.verdict} so far"
