@@ -26,7 +26,7 @@ DAY = timedelta(days=1)
 
 _SYLLABLES = ("ka", "mo", "ri", "tu", "le", "sho", "ba", "ni", "pel", "dor", "wi", "zan")
 VOCABULARY = tuple("".join(parts) for parts in itertools.product(_SYLLABLES, repeat=3))
-"""1,728 words that no cue list knows."""
+"""1,728 words of no language."""
 
 JUDGE = (
     "You are an impartial judge. Think step by step, show your reasoning, then score the answer "

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import tomllib
-from importlib.resources import files
+import math
+from collections import Counter
 from typing import Any
 
-from stillwatch.lake.purpose import PURPOSES
+from stillwatch.lake.purpose import PURPOSES, PurposeModel
+from stillwatch.lake.purpose_kernel import FEATURE_BITS, INSTRUCTION_TOKENS
 from stillwatch.lake.sketch_kernel import (
-    INSTRUCTION_TOKENS,
     MAX_TOKENS,
     SAMPLE_SHIFT,
     SHINGLE_LIMIT,
     SHINGLE_TOKENS,
+    STEM_LETTERS,
     TERM_LIMIT,
 )
 
 _WORD = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
-_BUCKETS = 1 << 21
+_SALT = 0xC2B2AE3D27D4EB4F
 _UNSPACED = (
     (0x0E00, 0x0EFF),
     (0x1000, 0x109F),
@@ -108,38 +109,55 @@ def shingles(tokens: list[int]) -> list[int]:
     return sorted(h for h in hashed if h < 1 << (63 - SAMPLE_SHIFT))[:SHINGLE_LIMIT]
 
 
-def _bucket(tokens: list[int]) -> int:
-    value = tokens[-1] if len(tokens) == 1 else (tokens[0] * _GOLDEN + tokens[1]) & _WORD
-    return finalise(value) % _BUCKETS
+def stem(word: bytes) -> bytes:
+    """The first letters of a word, every digit a zero; a character of unspaced writing is whole."""
+    letters = characters(word)
+    if len(letters) == 1 and any(low <= letters[0][0] <= high for low, high in _UNSPACED):
+        return word
+    head = b"".join(taken for _, taken in letters[:STEM_LETTERS])
+    return bytes(48 if 48 <= b <= 57 else b for b in head)
 
 
-def cue_table(side: str) -> dict[int, set[int]]:
-    text = (files("stillwatch.lake") / "purpose_cues.toml").read_text(encoding="utf-8")
-    table: dict[int, set[int]] = {}
-    lists = tomllib.loads(text)[side]
-    for position, purpose in enumerate(PURPOSES):
-        for cue in lists.get(purpose, []):
-            tokens = [fnv(w) for w in words(cue.encode())][:2]
-            table.setdefault(_bucket(tokens), set()).add(position)
-    return table
+def _bucket(value: int, kind: int) -> int:
+    value = (value + kind * _SALT) & _WORD
+    value ^= value >> 32
+    value = (value * _GOLDEN) & _WORD
+    value ^= value >> 29
+    value = (value * _GOLDEN) & _WORD
+    return value >> (64 - FEATURE_BITS)
 
 
-def cues(tokens: list[int], table: dict[int, set[int]]) -> list[int]:
-    hits = [0] * len(PURPOSES)
-    for i, token in enumerate(tokens):
-        if INSTRUCTION_TOKENS <= i < len(tokens) - INSTRUCTION_TOKENS:
+def features(found: list[bytes]) -> Counter[int]:
+    """Words, stems, and runs of two and three stems, near both ends of a text."""
+    stems = [fnv(stem(word)) for word in found]
+    counted: Counter[int] = Counter()
+    for i, word in enumerate(found):
+        if INSTRUCTION_TOKENS <= i < len(found) - INSTRUCTION_TOKENS:
             continue
-        hit = set(table.get(_bucket([token]), ()))
-        if i:
-            hit |= table.get(_bucket([tokens[i - 1], token]), set())
-        for position in hit:
-            hits[position] += 1
-    return hits
+        counted[_bucket(fnv(word), 1)] += 1
+        counted[_bucket(stems[i], 2)] += 1
+        if i > 0:
+            pair = (stems[i - 1] * _GOLDEN + stems[i]) & _WORD
+            counted[_bucket(pair, 3)] += 1
+            if i > 1:
+                counted[_bucket(stems[i - 2] * _GOLDEN * _GOLDEN + pair, 4)] += 1
+    return counted
 
 
-def sketch(
-    system: bytes, asked: bytes, answer: bytes, tables: tuple[dict[int, set[int]], ...]
-) -> dict[str, Any]:
+def purpose(counted: Counter[int], model: PurposeModel) -> list[float]:
+    """How probable each purpose is, in 255ths."""
+    if not counted:
+        return [0.0] * len(PURPOSES)
+    known = sum(times for f, times in counted.items() if model.weights[f, : len(PURPOSES)].any())
+    logits = []
+    for c in range(len(PURPOSES)):
+        total = sum(int(model.weights[f, c]) * times for f, times in counted.items())
+        logits.append(total * model.scale / math.sqrt(max(known, 1)))
+    odds = [math.exp(logit - max(logits)) for logit in logits]
+    return [255.0 * o / sum(odds) for o in odds]
+
+
+def sketch(system: bytes, asked: bytes, answer: bytes, model: PurposeModel) -> dict[str, Any]:
     """The row that `sketch_exchanges` should give, but for the id."""
     of_system, of_input, of_output = (
         [fnv(word) for word in words(raw)] for raw in (system, asked, answer)
@@ -148,9 +166,6 @@ def sketch(
     # Membership is told by 16 bits of the hash: a filter, which may say yes once too often.
     seen = {(m >> 6 & 1023, m & 63) for m in mixed}
     echoed = [finalise(t) for t in of_output[:256]]
-    request = [
-        a + b for a, b in zip(cues(of_system, tables[0]), cues(of_input, tables[0]), strict=True)
-    ]
     return {
         "shingles": shingles(of_system) + shingles(of_input),
         "terms": [m >> 20 & 0x7FFFFFFF for m in mixed[:TERM_LIMIT]],
@@ -160,5 +175,5 @@ def sketch(
         "input_words": len(of_input),
         "output_words": len(of_output),
         "echoed_words": sum((m >> 6 & 1023, m & 63) in seen for m in echoed),
-        "cue_hits": request + cues(of_output, tables[1]),
+        "purpose": purpose(features(words(system)) + features(words(asked)), model),
     }

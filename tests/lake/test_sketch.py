@@ -12,10 +12,10 @@ import sketch_oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stillwatch.lake.purpose import purpose_model
 from stillwatch.lake.sketch import SKETCHES, sketch_exchanges
 from stillwatch.lake.sketch_kernel import MAX_TOKENS
 
-TABLES = (sketch_oracle.cue_table("asked"), sketch_oracle.cue_table("answered"))
 SENTENCES = (
     "Think step by step and show your reasoning before the final answer.",
     "Grade the two responses against the rubric; which answer is better?",
@@ -62,7 +62,13 @@ def batch_of_bytes(rows: list[tuple[bytes, bytes, bytes]]) -> pa.RecordBatch:
 
 def expected(system: Any, asked: Any, answered: Any) -> dict[str, Any]:
     raw = (t if isinstance(t, bytes) else (t or "").encode() for t in (system, asked, answered))
-    return sketch_oracle.sketch(*raw, TABLES)
+    row = sketch_oracle.sketch(*raw, purpose_model())
+    return row | {"purpose": about(row["purpose"])}
+
+
+def about(shares: Any) -> Any:
+    """Equal to within one 255th: the kernel sums in single precision."""
+    return pytest.approx(shares, abs=1.01)
 
 
 def sketched(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -75,7 +81,7 @@ def sketched(batch: pa.RecordBatch) -> list[dict[str, Any]]:
 @settings(max_examples=60, deadline=None)
 @given(exchanges)
 def test_the_kernel_agrees_with_plain_python_row_by_row(rows: list[Any]) -> None:
-    """Whatever the script, words, shingles, terms, echoes and cues are those of the oracle."""
+    """Whatever the script, words, shingles, terms, echoes and purposes are those of the oracle."""
     assert sketched(batch_of(rows)) == [expected(*row) for row in rows]
 
 
@@ -152,20 +158,22 @@ def test_what_lies_beyond_the_limit_adds_nothing() -> None:
     assert whole == more == {k: v for k, v in expected(None, cut, cut).items() if k != "input_hash"}
 
 
-def test_cues_in_the_middle_of_a_document_do_not_count() -> None:
+def test_the_middle_of_a_document_tells_nothing_of_purpose() -> None:
     """A long document may mention anything; instructions stand at its ends."""
     filler = " ".join(["lantern"] * 200)
-    (ends, middle) = sketched(
-        batch_of(
-            [
-                (None, f"{SENTENCES[0]} {filler}", None),
-                (None, f"{filler} {SENTENCES[0]} {filler}", None),
-            ]
-        )
-    )
+    asks = [f"{SENTENCES[1]} {filler}", f"{filler} {SENTENCES[1]} {filler}", f"{filler} {filler}"]
+    ends, middle, none = sketched(batch_of([(None, text, None) for text in asks]))
 
-    assert sum(ends["cue_hits"]) > 0
-    assert sum(middle["cue_hits"]) == 0
+    assert ends["purpose"] != middle["purpose"]
+    assert middle["purpose"] == none["purpose"]
+
+
+@pytest.mark.parametrize("text", [None, "", "   ", "?!", "\n\t"])
+def test_a_request_without_words_has_no_purpose(text: str | None) -> None:
+    """Nothing is known, and nothing is made up."""
+    (row,) = sketched(batch_of([(None, text, "whatever was answered")]))
+
+    assert set(row["purpose"]) == {0}
 
 
 def test_no_column_of_a_sketch_holds_text() -> None:

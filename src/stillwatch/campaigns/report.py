@@ -39,7 +39,7 @@ from stillwatch.records import (
     Member,
     TestedGroup,
 )
-from stillwatch.signals.collection import sought_targets
+from stillwatch.signals.targets import targets_of_campaign
 
 __all__ = ["build_findings"]
 
@@ -138,17 +138,12 @@ def _case(weighed: Weighed, index: int, group: WeighedGroup, acting: Sequence[Gr
         if other is not group.group:
             elsewhere[other.accounts] = True
     exchanges = attribute_exchanges(weighed.traffic, weighed.fragments, group.group, elsewhere)
-    targets = sought_targets(weighed.traffic.cue_hits[exchanges.rows])
-    known = targets[targets >= 0]
-    if len(known):
-        # A prompt too short to tell is wanted for what most of its template is wanted for.
-        targets = np.where(targets < 0, np.bincount(known).argmax(), targets)
     return _Case(
         campaign_id=stable_id("C", _first_exchange(weighed, group)),
         index=index,
         weighed=group,
         exchanges=exchanges,
-        targets=targets,
+        targets=targets_of_campaign(weighed.traffic.purpose, exchanges.rows, weighed.fragments),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.lake.purpose import PURPOSES, cue_masks
+from stillwatch.lake.purpose import PURPOSES, probabilities, purpose_model
 from stillwatch.lake.sketch_kernel import SHINGLE_LIMIT, TERM_LIMIT, sketch_rows
 
 __all__ = ["SKETCHES", "sketch_exchanges"]
@@ -25,8 +25,8 @@ SKETCHES = pa.schema(
         pa.field("output_words", pa.int32()),
         # How many of the first 256 output words the input already held.
         pa.field("echoed_words", pa.int32()),
-        # Cues of each purpose in the request, in the order of `purpose.PURPOSES`; then in the answer.
-        pa.field("cue_hits", pa.list_(pa.int32())),
+        # How probable each of `purpose.PURPOSES` is, in 255ths; all zero without words.
+        pa.field("purpose", pa.list_(pa.uint8(), len(PURPOSES))),
     ]
 )
 """One row an exchange. The text itself cannot be recovered from it."""
@@ -44,20 +44,19 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
     terms = np.empty((rows, TERM_LIMIT), np.int32)
     term_counts = np.zeros(rows, np.int32)
     numbers = np.zeros((rows, 6), np.int64)
-    cue_hits = np.zeros((rows, 2 * len(PURPOSES)), np.int32)
+    model = purpose_model()
+    evidence = np.zeros((rows, model.weights.shape[1] + 1), np.int32)
     sketch_rows(
         *_buffers(batch, "system_text"),
         *_buffers(batch, "input_text"),
         *_buffers(batch, "output_text"),
-        cue_masks("asked"),
-        cue_masks("answered"),
+        model.weights,
         shingles,
         shingle_counts,
         terms,
         term_counts,
         numbers,
-        cue_hits[:, : len(PURPOSES)],
-        cue_hits[:, len(PURPOSES) :],
+        evidence,
     )
     columns = [
         batch.column("exchange_id"),
@@ -66,7 +65,9 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
         pa.array(numbers[:, 0]),
         pa.array(numbers[:, 1]),
         *(pa.array(numbers[:, k].astype(np.int32)) for k in (2, 3, 4, 5)),
-        _ragged(cue_hits, np.full(rows, 2 * len(PURPOSES), np.int32), pa.int32()),
+        pa.FixedSizeListArray.from_arrays(
+            pa.array(probabilities(evidence, model).ravel()), len(PURPOSES)
+        ),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SKETCHES)
 

@@ -11,14 +11,15 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from stillwatch.lake.purpose_kernel import INSTRUCTION_TOKENS, add_weights
+
 __all__ = [
-    "INSTRUCTION_TOKENS",
     "MAX_TOKENS",
     "SAMPLE_SHIFT",
     "SHINGLE_LIMIT",
     "SHINGLE_TOKENS",
+    "STEM_LETTERS",
     "TERM_LIMIT",
-    "cue_bucket",
     "hash_bytes",
     "hash_strings",
     "sketch_rows",
@@ -29,7 +30,7 @@ SHINGLE_TOKENS = 5
 SAMPLE_SHIFT = 2  # FracMinHash: one shingle in 2**2 is kept, the same ones in every text
 SHINGLE_LIMIT = 48  # the smallest sampled hashes of a text, so that a long one stays small
 TERM_LIMIT = 40  # bottom-k distinct words of a text
-INSTRUCTION_TOKENS = 48  # at either end of a text, where instructions are looked for
+STEM_LETTERS = 5
 MAX_TOKENS = 4096  # of one text; what follows adds nothing to a sketch of this size
 
 _FNV_OFFSET = np.uint64(0xCBF29CE484222325)
@@ -89,14 +90,16 @@ def _is_separator(point):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def tokenise(data, start, stop, tokens):  # type: ignore[no-untyped-def]
+def tokenise(data, start, stop, tokens, stems):  # type: ignore[no-untyped-def]
     """Hashes of the tokens of data[start:stop] (UTF-8) into `tokens`; returns their number.
 
+    `stems` gets the hashes of their first `STEM_LETTERS` characters, with every digit a zero.
     Invalid UTF-8 is read byte by byte: every byte string has a sketch.
     """
     count = 0
     limit = tokens.shape[0]
-    value = _FNV_OFFSET
+    value = stem = _FNV_OFFSET
+    letters = 0
     inside = False
     i = start
     while i < stop and count < limit:
@@ -124,9 +127,11 @@ def tokenise(data, start, stop, tokens):  # type: ignore[no-untyped-def]
         unspaced = _is_unspaced(point)
         if inside and (unspaced or _is_separator(point)):
             tokens[count] = value
+            stems[count] = stem
             count += 1
             inside = False
-            value = _FNV_OFFSET
+            value = stem = _FNV_OFFSET
+            letters = 0
             if count >= limit:
                 break
         if unspaced:
@@ -134,6 +139,7 @@ def tokenise(data, start, stop, tokens):  # type: ignore[no-untyped-def]
             for k in range(width):
                 value = (value ^ np.uint64(data[i + k])) * _FNV_PRIME
             tokens[count] = value
+            stems[count] = value
             count += 1
             value = _FNV_OFFSET
         elif not _is_separator(point):
@@ -142,10 +148,16 @@ def tokenise(data, start, stop, tokens):  # type: ignore[no-untyped-def]
                 if 65 <= folded <= 90:
                     folded += 32
                 value = (value ^ np.uint64(folded)) * _FNV_PRIME
+                if letters < STEM_LETTERS:
+                    if 48 <= folded <= 57:
+                        folded = 48
+                    stem = (stem ^ np.uint64(folded)) * _FNV_PRIME
+            letters += 1
             inside = True
         i += width
     if inside and count < limit:
         tokens[count] = value
+        stems[count] = stem
         count += 1
     return count
 
@@ -187,37 +199,6 @@ def _shingle(tokens, count, kept):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def cue_bucket(tokens, at, length, buckets):  # type: ignore[no-untyped-def]
-    """Where the cue of `length` (1 or 2) tokens that ends at `at` lies in the table of masks."""
-    value = tokens[at]
-    if length == 2:
-        value = tokens[at - 1] * _GOLDEN + value
-    return np.int64(_finalise(value) % np.uint64(buckets))
-
-
-@nb.njit(cache=True, nogil=True)
-def _count_cues(tokens, count, masks, hits):  # type: ignore[no-untyped-def]
-    """Count cues near the beginning and the end, where instructions stand.
-
-    The middle of a long prompt is a document, and a document may mention anything; so a long
-    prompt has no more chances to hit than a short one.
-    """
-    buckets = masks.shape[0]
-    for i in range(count):
-        if i >= INSTRUCTION_TOKENS and i < count - INSTRUCTION_TOKENS:
-            continue
-        mask = masks[cue_bucket(tokens, i, 1, buckets)]
-        if i > 0:
-            mask |= masks[cue_bucket(tokens, i, 2, buckets)]
-        c = 0
-        while mask:
-            if mask & 1:
-                hits[c] += 1
-            mask >>= 1
-            c += 1
-
-
-@nb.njit(cache=True, nogil=True)
 def sketch_rows(  # type: ignore[no-untyped-def]
     system_data,
     system_offsets,
@@ -225,25 +206,25 @@ def sketch_rows(  # type: ignore[no-untyped-def]
     input_offsets,
     output_data,
     output_offsets,
-    cue_masks,
-    answer_masks,
+    weights,
     shingles,
     shingle_counts,
     terms,
     term_counts,
     numbers,
-    cue_hits,
-    answer_hits,
+    evidence,
 ):
     """Sketch every row; see `sketch_exchanges` for the meaning of the outputs.
 
     `numbers` gets system_hash, input_hash, system_words, input_words, output_words and
     echoed (output words, of the first 256, that the input holds), one int64 column each.
-    `cue_hits` gets, for each purpose, how many of its cues stand where instructions stand;
-    `answer_hits` how many the answer shows.
+    `evidence` gets, for each purpose, the weights of the features that stand where instructions
+    stand, and in its last place how many features there are.
     """
     rows = input_offsets.shape[0] - 1
     tokens = np.empty(MAX_TOKENS, np.uint64)
+    stems = np.empty(MAX_TOKENS, np.uint64)
+    features = np.empty(8 * INSTRUCTION_TOKENS, np.int64)
     kept = np.empty(SHINGLE_LIMIT, np.int64)
     words = np.empty(TERM_LIMIT, np.int64)
     seen = np.zeros(1024, np.uint64)
@@ -252,16 +233,16 @@ def sketch_rows(  # type: ignore[no-untyped-def]
         # System text first: a fixed prompt injected into every request lies there.
         start, stop = system_offsets[row], system_offsets[row + 1]
         numbers[row, 0] = np.int64(hash_bytes(system_data, start, stop)) if stop > start else 0
-        count = tokenise(system_data, start, stop, tokens)
+        count = tokenise(system_data, start, stop, tokens, stems)
         numbers[row, 2] = count
         found = _shingle(tokens, count, kept)
         for k in range(found):
             shingles[row, at] = kept[k]
             at += 1
-        _count_cues(tokens, count, cue_masks, cue_hits[row])
+        add_weights(tokens, stems, count, weights, features, evidence[row])
         start, stop = input_offsets[row], input_offsets[row + 1]
         numbers[row, 1] = np.int64(hash_bytes(input_data, start, stop)) if stop > start else 0
-        count = tokenise(input_data, start, stop, tokens)
+        count = tokenise(input_data, start, stop, tokens, stems)
         numbers[row, 3] = count
         found = _shingle(tokens, count, kept)
         for k in range(found):
@@ -270,7 +251,7 @@ def sketch_rows(  # type: ignore[no-untyped-def]
         shingle_counts[row] = at
         seen[:] = 0
         held = 0
-        _count_cues(tokens, count, cue_masks, cue_hits[row])
+        add_weights(tokens, stems, count, weights, features, evidence[row])
         for i in range(count):
             mixed = _finalise(tokens[i])
             seen[(mixed >> np.uint64(6)) & np.uint64(1023)] |= np.uint64(1) << (
@@ -281,9 +262,8 @@ def sketch_rows(  # type: ignore[no-untyped-def]
             terms[row, k] = np.int32(words[k] >> np.int64(20) & np.int64(0x7FFFFFFF))
         term_counts[row] = held
         start, stop = output_offsets[row], output_offsets[row + 1]
-        count = tokenise(output_data, start, stop, tokens)
+        count = tokenise(output_data, start, stop, tokens, stems)
         numbers[row, 4] = count
-        _count_cues(tokens, count, answer_masks, answer_hits[row])
         echoed = 0
         for i in range(min(count, 256)):
             mixed = _finalise(tokens[i])

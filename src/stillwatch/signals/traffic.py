@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.lake.log import Log
+from stillwatch.lake.purpose import PURPOSES
 from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.records import InputError, StillwatchError
 from stillwatch.signals.request_columns import (
@@ -70,6 +71,7 @@ class Traffic:
         turns: `turn_index`, or -1 where it is unknown.
         echoed: Share of the answer's first 256 words that the input held; -1 without an answer.
         refused: The exchange was refused, blocked or rate limited.
+        purpose: How probable each of `lake.purpose.PURPOSES` is, in 255ths; all zero without words.
         requests: How each was sent and how it ended.
         locators: (file, row) of each exchange in the log, to read its text again.
     """
@@ -90,7 +92,7 @@ class Traffic:
     system_words: npt.NDArray[np.int32]
     output_words: npt.NDArray[np.int32]
     echoed: npt.NDArray[np.float32]
-    cue_hits: npt.NDArray[np.uint8]
+    purpose: npt.NDArray[np.uint8]
     requests: Requests
     locators: IntArray
     files: tuple[Path, ...]
@@ -122,7 +124,7 @@ class Traffic:
             system_words=self.system_words[:rows],
             output_words=self.output_words[:rows],
             echoed=self.echoed[:rows],
-            cue_hits=self.cue_hits[:rows],
+            purpose=self.purpose[:rows],
             requests=self.requests.prefix(rows),
             locators=self.locators[:rows],
             files=self.files,
@@ -211,9 +213,7 @@ def _awaited(
 def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> dict[str, pa.Array]:
     status = batch.column("status")
     refused = pc.is_in(status, value_set=pa.array(["refused", "rate_limited", "blocked"]))
-    hits = sketch.column("cue_hits").flatten().to_numpy(zero_copy_only=False)
-    width = len(hits) // max(batch.num_rows, 1)
-    packed = np.minimum(hits.reshape(batch.num_rows, width), 255).astype(np.uint8)
+    purpose = sketch.column("purpose").flatten().to_numpy()
     conversation = batch.column("conversation_id")
     return {
         "exchange_id": batch.column("exchange_id"),
@@ -233,8 +233,8 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
         "system_words": sketch.column("system_words"),
         "output_words": sketch.column("output_words"),
         "echoed_words": sketch.column("echoed_words"),
-        "cue_hits": pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(max(width, 1)), batch.num_rows, [None, pa.py_buffer(packed.tobytes())]
+        "purpose": pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(len(PURPOSES)), batch.num_rows, [None, pa.py_buffer(purpose.tobytes())]
         ),
         "locator": locators,
         **{f"request_{name}": column for name, column in request_part(batch).items()},
@@ -273,11 +273,10 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     known = np.where(known == 0, -1 - np.arange(len(order)), known)
     output_words = _numbers(columns.pop("output_words"))[order].astype(np.int32)
     echoed = _numbers(columns.pop("echoed_words"))[order] / np.clip(output_words, 1, 256)
-    hits = columns.pop("cue_hits").combine_chunks()
-    if isinstance(hits, pa.ChunkedArray):
-        hits = pa.concat_arrays(hits.chunks)
-    width = hits.type.byte_width
-    packed = np.frombuffer(hits.buffers()[1], np.uint8, len(hits) * width).reshape(-1, width)
+    purpose = columns.pop("purpose").combine_chunks()
+    if isinstance(purpose, pa.ChunkedArray):
+        purpose = pa.concat_arrays(purpose.chunks)
+    shares = np.frombuffer(purpose.buffers()[1], np.uint8, len(purpose) * len(PURPOSES))
     return Traffic(
         account_names=names,
         exchange_ids=ids.take(take),
@@ -295,7 +294,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
         system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
         output_words=output_words,
         echoed=np.where(output_words > 0, echoed, -1).astype(np.float32),
-        cue_hits=packed[order],
+        purpose=shares.reshape(-1, len(PURPOSES))[order],
         requests=Requests.assemble(requests, order),
         locators=_numbers(columns.pop("locator"))[order],
         files=tuple(files),
