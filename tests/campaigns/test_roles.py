@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planted_logs import DAY, START, VOCABULARY, LogBook, planted
+from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, planted
 from stillwatch.campaigns.roles import DAY as DAY_US
 from stillwatch.campaigns.roles import MemberTraffic, role_of
 from stillwatch.records import Role
@@ -167,3 +167,20 @@ def test_a_scan_tells_the_three_apart_and_names_the_keys(tmp_path: Path) -> None
         serving = [e for e in own if e["credential_id"] == "hired"]
         assert row["share"] == pytest.approx(len(serving) / len(own))
         assert row["credential_ids"] == ["hired"]
+
+
+def test_one_misattributed_exchange_decides_no_role(tmp_path: Path) -> None:
+    """An owner's exchange that reads like the campaign's does not make the owner an operator."""
+    book, expected = with_three_kinds_of_members()
+    for account in expected["compromised"]:
+        book.exchange(
+            account,
+            JUDGE.format(" ".join(book.rng.sample(VOCABULARY, 14))),
+            START + 5 * DAY,
+            client_net_token=f"home-{account}",
+            credential_id="own",
+        )
+    members = book.scan(tmp_path).members.to_pylist()
+
+    found = {m["account_id"] for m in members if m["role"] == "compromised"}
+    assert found == expected["compromised"]

@@ -21,6 +21,18 @@ marked as (
   join members on members.account_id = e.account_id
   left join attributed
     on attributed.exchange_id = e.exchange_id and attributed.campaign_id = members.campaign_id
+),
+
+-- A network or client is one of a side's own when a tenth of its exchanges use it: an attribution has
+-- an error rate, and one exchange on the wrong side must not decide a role.
+usual as (
+  select
+    *,
+    count(*) over (partition by campaign_id, account_id, serves, client_net_token) * 10
+      >= count(*) over (partition by campaign_id, account_id, serves) as usual_network,
+    count(*) over (partition by campaign_id, account_id, serves, client) * 10
+      >= count(*) over (partition by campaign_id, account_id, serves) as usual_client
+  from marked
 )
 
 select
@@ -35,12 +47,20 @@ select
   count(distinct end_user_token) filter (not serves) as other_end_users,
   coalesce(list_sort(list(distinct credential_id) filter (serves and credential_id is not null)), [])
     as credentials,
-  coalesce(list(distinct client_net_token) filter (serves and client_net_token is not null), [])
-    as serving_networks,
-  coalesce(list(distinct client_net_token) filter (not serves and client_net_token is not null), [])
-    as other_networks,
-  coalesce(list(distinct client) filter (serves and client is not null), []) as serving_clients,
-  coalesce(list(distinct client) filter (not serves and client is not null), []) as other_clients
-from marked
+  coalesce(
+    list(distinct client_net_token)
+      filter (serves and usual_network and client_net_token is not null), []
+  ) as serving_networks,
+  coalesce(
+    list(distinct client_net_token)
+      filter (not serves and usual_network and client_net_token is not null), []
+  ) as other_networks,
+  coalesce(
+    list(distinct client) filter (serves and usual_client and client is not null), []
+  ) as serving_clients,
+  coalesce(
+    list(distinct client) filter (not serves and usual_client and client is not null), []
+  ) as other_clients
+from usual
 group by campaign_id, account_id
 order by campaign_id, account_id
