@@ -52,8 +52,8 @@ def test_a_group_that_grows_stays_one_hypothesis() -> None:
 
 
 def test_one_look_needs_less_than_the_first_of_many() -> None:
-    """The price of looking again: a quarter of the budget is there for the first test."""
-    owners = np.linspace(0, 1, 300)  # the largest e-value is 301: more than 106, less than 4 x 106
+    """The price of looking again: a first test has half of the weight, and never all of the budget."""
+    owners = np.linspace(0, 1, 150)  # the largest e-value is 151: more than 106, less than 2 x 117
     once = look([range(10)], [2.0], owners=owners)
 
     assert one_look(once, 0.01).reported.all()
@@ -63,12 +63,38 @@ def test_one_look_needs_less_than_the_first_of_many() -> None:
 
 def test_weights_wait_until_the_log_can_prove_something() -> None:
     """Looks at which no score could suffice cost a campaign nothing."""
-    few, many = np.linspace(0, 1, 300), np.linspace(0, 1, 450)
+    few, many = np.linspace(0, 1, 100), np.linspace(0, 1, 250)
     history = History(ACCOUNTS)
     for _ in range(10):
         history.add(look([range(10)], [2.0], owners=few))
 
     assert history.decide(look([range(10)], [2.0], owners=many), 0.01).reported.all()
+
+
+def test_many_owners_let_campaigns_come_one_after_another() -> None:
+    """With 3,000 owners a newcomer needs a seventh of the budget: the sixth is reported at once."""
+    history = History(ACCOUNTS)
+    groups: list[range] = []
+    for day in range(6):
+        groups.append(range(20 * day, 20 * day + 20))
+        # Those before it look like any owner by now: their number does not help the newcomer.
+        now = look(list(groups), [0.5] * day + [2.0])
+        assert history.decide(now, 0.01).reported[day]
+        history.add(look(list(groups), [0.5] * (day + 1)))
+
+
+def test_the_budget_of_clause_3_is_never_overspent() -> None:
+    """However many come and however few owners there are: the parts add up to less than 1."""
+    history = History(ACCOUNTS)
+    for day in range(40):
+        owners = np.linspace(0, 1, 120 + 40 * (day % 7))
+        groups = [range(20 * g, 20 * g + 20) for g in range(3 * day + 1)]
+        history.add(look(groups, [0.5] * len(groups), owners=owners))
+    history.decide(look([range(10)], [2.0]), 0.01)
+
+    _, state = history._states[0.01]
+    assert 0 < state.left < 1
+    assert state.part.sum() + state.left == pytest.approx(1.0)
 
 
 def test_what_was_shown_once_stands() -> None:

@@ -99,7 +99,7 @@ def simulated_world(folder: Path) -> SimulatedWorld:
 
 def accounts_found(lake: Path) -> frozenset[str]:
     """The accounts of the one campaign that a scan must find."""
-    found = json.loads(run("scan", "--lake", str(lake), "--no-timeline", "--json", status=3))
+    found = json.loads(run("scan", "--lake", str(lake), "--json", status=3))
     assert len(found["campaigns"]) == 1, found
     members = read_findings(Lake.open(lake).findings_directory).members
     return frozenset(members["account_id"].to_pylist())

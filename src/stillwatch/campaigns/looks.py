@@ -33,7 +33,9 @@ IntArray = npt.NDArray[np.int64]
 
 TIED = 0.5  # strangers share wording; one hand leaves facts on half of its accounts
 FIRST_STAGE = 0.05  # part of the rate spent on clauses 1 and 2
-FIRST_LOOK = 0.25  # what the first newcomers' first test has of the budget: half of a half
+SPENT = 0.9  # of what is left of the budget of clause 3, newcomers take no more than this
+ROOM = 2.0  # their part lets a first test pass with one owner of the log above them
+FIRST_LOOK = SPENT / 2  # what a first test can have at most, with half of the weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +101,27 @@ class _State:
 
     Attributes:
         daily: There may be further looks, so that weights and budget must last.
-        arrivals: Looks that brought newcomers, of groups raised and of groups that reached clause 3.
+        arrivals: Looks that brought newcomers.
         share: Part of the budget of clauses 1 and 2.
         looks, tests: How often it was looked at, and how often it reached clause 3.
         log_m: Logs of the evidence of clauses 1 and 2 over all looks.
-        part, part_of_accounts: Part of the budget of clause 3, by groups and by accounts.
+        left: What is left of the budget of clause 3.
+        part: Part of the budget of clause 3, by groups as by accounts.
         collects: The evidence of clause 3 over all looks.
     """
 
     daily: bool
-    arrivals: tuple[int, int] = (0, 0)
+    arrivals: int = 0
+    left: float = 1.0
     share: FloatArray = field(default_factory=lambda: np.zeros(0))
     looks: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     tests: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     log_m: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     part: FloatArray = field(default_factory=lambda: np.zeros(0))
-    part_of_accounts: FloatArray = field(default_factory=lambda: np.zeros(0))
     collects: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def copy(self) -> _State:
-        arrays = ("share", "looks", "tests", "log_m", "part", "part_of_accounts", "collects")
+        arrays = ("share", "looks", "tests", "log_m", "part", "collects")
         return replace(self, **{name: getattr(self, name).copy() for name in arrays})
 
     def advance(self, look: Look, hypotheses: IntArray, rate: float) -> Outcome:
@@ -152,11 +155,11 @@ class _State:
         new = number - len(self.share)
         if new <= 0:
             return
-        self.arrivals = (self.arrivals[0] + 1, self.arrivals[1])
-        share = self._budget(self.arrivals[0]) / new
+        self.arrivals += 1
+        share = (1.0 / (self.arrivals * (self.arrivals + 1.0)) if self.daily else 1.0) / new
         self.share = np.concatenate([self.share, np.full(new, share)])
         self.log_m = np.concatenate([self.log_m, np.full((new, 2), -np.inf)])
-        for name in ("looks", "tests", "part", "part_of_accounts", "collects"):
+        for name in ("looks", "tests", "part", "collects"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(new, old.dtype)]))
 
@@ -167,10 +170,11 @@ class _State:
         accounts = np.array([float(len(look.accounts[g])) for g in groups])
         second = rate * (1 - FIRST_STAGE)
         largest = (len(reference) + 1.0) * second * SELECTION
-        if self.daily and largest * FIRST_LOOK < 1:
+        if self.daily and largest * SPENT < 1:
             return self.collects[tested], np.zeros(len(tested), np.bool_)
-        self._enter(tested, accounts)
-        parts = np.stack([self.part[tested], self.part_of_accounts[tested]])
+        self._enter(tested, largest)
+        part = self.part[tested] if self.daily else np.full(len(tested), 1 / len(tested))
+        parts = np.stack([part, part if self.daily else accounts / accounts.sum()])
         # Weights are kept for looks at which the log can prove something.
         alone = np.minimum(parts[0] * len(tested), parts[1] * accounts.sum() / accounts)
         able = (largest * alone >= 1) if self.daily else np.ones(len(tested), np.bool_)
@@ -186,22 +190,23 @@ class _State:
             return e_values, e_bh(e_values, second, weights=accounts)
         return e_values, e_bh_of_parts(e_values, second, parts, accounts)
 
-    def _enter(self, tested: IntArray, accounts: FloatArray) -> None:
-        """Those that come to clause 3 for the first time take up their part of its budget."""
-        new = self.part[tested] == 0
-        if new.any():
-            self.arrivals = (self.arrivals[0], self.arrivals[1] + 1)
-            budget = self._budget(self.arrivals[1])
-            self.part[tested[new]] = budget / new.sum()
-            self.part_of_accounts[tested[new]] = budget * accounts[new] / accounts[new].sum()
+    def _enter(self, tested: IntArray, largest: float) -> None:
+        """Those that come to clause 3 for the first time take up their part of its budget.
+
+        Args:
+            largest: The largest e-value over the least that the whole budget asks for: the more
+                owners there are to compare with, the less of the budget is enough.
+        """
+        new = tested[self.part[tested] == 0]
+        if len(new) and self.daily:
+            enough = len(new) * ROOM / (largest * self._weights(np.ones(1, np.int64))[0])
+            spent = min(enough, SPENT * self.left)
+            self.left -= spent
+            self.part[new] = spent / len(new)
 
     def _weights(self, times: IntArray) -> FloatArray:
         """Of the n-th look at a hypothesis: 1 / (n (n + 1)), which add up to 1."""
         return 1.0 / np.maximum(times * (times + 1.0), 1.0) if self.daily else np.ones(len(times))
-
-    def _budget(self, arrivals: int) -> float:
-        """Of the n-th look that brings newcomers, likewise."""
-        return 1.0 / (arrivals * (arrivals + 1.0)) if self.daily else 1.0
 
 
 def _reference(look: Look, reached: BoolArray) -> FloatArray:

@@ -14,7 +14,7 @@ from stillwatch.campaigns.looks import FIRST_LOOK, FIRST_STAGE
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import DAY_HOURS, FirstFlags, Replay, reported_accounts
-from stillwatch.campaigns.weighing import decide, prepare, weigh
+from stillwatch.campaigns.weighing import Decision, Weighed, decide, prepare, weigh
 from stillwatch.lake.log import Log
 from stillwatch.records import ActorProfile, Findings
 from stillwatch.signals.traffic import Traffic, microseconds
@@ -93,16 +93,12 @@ def scan(
     if settings.with_timeline:
         replay.date_the_rest(flags, reported_accounts(weighed, decision.reported))
     missing = missing_evidence(log) + _silent_accounts(evidence.traffic, log)
-    accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
-    alone = np.maximum(len(accounts), accounts.sum() / accounts) if len(accounts) else np.ones(1)
-    needed = alone / (settings.rate * (1 - FIRST_STAGE) * SELECTION)
-    if weighed.past is not None:
-        needed /= FIRST_LOOK
-    if (len(decision.reference) + 1 < needed).any():
+    needed = _owners_needed(weighed, decision, settings.rate)
+    if len(decision.reference) + 1 < needed:
         missing.append(
             f"few owners: with {len(decision.reference)} owners to compare with, one campaign alone may "
             f"not reach a false discovery rate of {settings.rate:g} by groups and by accounts, the "
-            f"smallest least: {needed.max():,.0f} owners would do; give a longer log or a higher --fdr"
+            f"smallest least: {needed:,.0f} owners would do; give a longer log or a higher --fdr"
         )
     mute = sum(
         g.acts.largest < decision.bounds[i]
@@ -142,6 +138,17 @@ def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:
         f"no prompt text of {silent:,} account{'s' if silent != 1 else ''} "
         f"({silent / len(heard):.1%}): what they ask cannot be seen"
     ]
+
+
+def _owners_needed(weighed: Weighed, decision: Decision, rate: float) -> float:
+    """How many owners to compare with let any one group be reported alone, at its first test."""
+    accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
+    single = 1 / (rate * (1 - FIRST_STAGE) * SELECTION)
+    if weighed.past is not None:
+        return single / FIRST_LOOK
+    if len(accounts) == 0:
+        return single
+    return single * float(np.maximum(len(accounts), accounts.sum() / accounts).max())
 
 
 def missing_evidence(log: Log) -> list[str]:
