@@ -35,7 +35,8 @@ TIED = 0.5  # strangers share wording; one hand leaves facts on half of its acco
 FIRST_STAGE = 0.05  # part of the rate spent on clauses 1 and 2
 SPENT = 0.9  # of what is left of the budget of clause 3, newcomers take no more than this
 ROOM = 2.0  # their part lets a first test pass with one owner of the log above them
-FIRST_LOOK = SPENT / 2  # what a first test can have at most, with half of the weight
+FIRST_WEIGHT = (0.5, 0.9)  # of a hypothesis' first test: least and most, as its log needs
+FIRST_LOOK = SPENT * FIRST_WEIGHT[1]  # what a first test can have at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class _State:
         daily: There may be further looks, so that weights and budget must last.
         arrivals: Looks that brought newcomers.
         share: Part of the budget of clauses 1 and 2.
-        looks, tests: How often it was looked at, and how often it reached clause 3.
+        looks, tests: How often it was looked at, and how often it was tested in clause 3.
+        rest: Weight left for further tests.
         log_m: Logs of the evidence of clauses 1 and 2 over all looks.
         left: What is left of the budget of clause 3.
         part: Part of the budget of clause 3, by groups as by accounts.
@@ -118,10 +120,11 @@ class _State:
     tests: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     log_m: FloatArray = field(default_factory=lambda: np.zeros((0, 2)))
     part: FloatArray = field(default_factory=lambda: np.zeros(0))
+    rest: FloatArray = field(default_factory=lambda: np.zeros(0))
     collects: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def copy(self) -> _State:
-        arrays = ("share", "looks", "tests", "log_m", "part", "collects")
+        arrays = ("share", "looks", "tests", "log_m", "part", "rest", "collects")
         return replace(self, **{name: getattr(self, name).copy() for name in arrays})
 
     def advance(self, look: Look, hypotheses: IntArray, rate: float) -> Outcome:
@@ -162,32 +165,29 @@ class _State:
         for name in ("looks", "tests", "part", "collects"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros(new, old.dtype)]))
+        self.rest = np.concatenate([self.rest, np.ones(new)])
 
     def _collect(
         self, look: Look, groups: IntArray, tested: IntArray, reference: FloatArray, rate: float
     ) -> tuple[FloatArray, BoolArray]:
         """Clause 3 of the groups that reached it: its evidence so far, and who is reported."""
         accounts = np.array([float(len(look.accounts[g])) for g in groups])
+        scores = look.scores[groups]
         second = rate * (1 - FIRST_STAGE)
+        if not self.daily:
+            e_values = select_by_reference(scores, reference, second, accounts).e_values
+            return e_values, e_bh(e_values, second, weights=accounts)
         largest = (len(reference) + 1.0) * second * SELECTION
-        if self.daily and largest * SPENT < 1:
+        if largest * FIRST_LOOK < 1:
             return self.collects[tested], np.zeros(len(tested), np.bool_)
         self._enter(tested, largest)
-        part = self.part[tested] if self.daily else np.full(len(tested), 1 / len(tested))
-        parts = np.stack([part, part if self.daily else accounts / accounts.sum()])
-        # Weights are kept for looks at which the log can prove something.
-        alone = np.minimum(parts[0] * len(tested), parts[1] * accounts.sum() / accounts)
-        able = (largest * alone >= 1) if self.daily else np.ones(len(tested), np.bool_)
-        self.tests[tested[able]] += 1
-        times = self.tests[tested]
+        parts = np.stack([self.part[tested]] * 2)
+        weight = self._spend(tested, largest * parts[0] * len(tested))
         # The threshold is set for evidence that has held since the first test.
-        so_far = times / (times + 1.0) if self.daily else 1.0
-        scores = look.scores[groups]
+        so_far = 1 - self.rest[tested]
         found = select_by_reference(scores, reference, second, accounts, so_far * parts).e_values
-        self.collects[tested[able]] += (self._weights(times) * found)[able]
+        self.collects[tested] += weight * found
         e_values = self.collects[tested]
-        if not self.daily:
-            return e_values, e_bh(e_values, second, weights=accounts)
         return e_values, e_bh_of_parts(e_values, second, parts, accounts)
 
     def _enter(self, tested: IntArray, largest: float) -> None:
@@ -199,14 +199,33 @@ class _State:
         """
         new = tested[self.part[tested] == 0]
         if len(new) and self.daily:
-            enough = len(new) * ROOM / (largest * self._weights(np.ones(1, np.int64))[0])
+            enough = len(new) * ROOM / (largest * FIRST_WEIGHT[0])
             spent = min(enough, SPENT * self.left)
             self.left -= spent
             self.part[new] = spent / len(new)
 
+    def _spend(self, tested: IntArray, largest: FloatArray) -> FloatArray:
+        """The weight of this test of each, from what it has left.
+
+        The n-th test has 1 / (n (n + 1)), but a first one that could prove nothing with half has
+        what it needs. Where no weight would do, none is spent.
+
+        Args:
+            largest: The largest e-value of each over the least that it needs.
+        """
+        needed = (1.0 + 1e-9) / np.maximum(largest, 1e-9)
+        able = needed <= FIRST_WEIGHT[1]
+        self.tests[tested[able]] += 1
+        times = self.tests[tested]
+        first = np.clip(needed, *FIRST_WEIGHT)
+        weight = np.where(times == 1, first, self.rest[tested] / np.maximum(times + 1.0, 1.0))
+        weight = np.where(able, weight, 0.0)
+        self.rest[tested] -= weight
+        return weight
+
     def _weights(self, times: IntArray) -> FloatArray:
         """Of the n-th look at a hypothesis: 1 / (n (n + 1)), which add up to 1."""
-        return 1.0 / np.maximum(times * (times + 1.0), 1.0) if self.daily else np.ones(len(times))
+        return 1.0 / (times * (times + 1.0)) if self.daily else np.ones(len(times))
 
 
 def _reference(look: Look, reached: BoolArray) -> FloatArray:
