@@ -157,9 +157,12 @@ class LogBook:
         rate: float = 0.01,
         timeline: bool = False,
         grid_hours: int = 24,
+        joint: bool = False,
     ) -> Findings:
         """Scan the log; when each account was first flagged is left out unless asked for."""
-        settings = ScanSettings(rate=rate, with_timeline=timeline, grid_hours=grid_hours)
+        settings = ScanSettings(
+            rate=rate, with_timeline=timeline, grid_hours=grid_hours, joint=joint
+        )
         return scan(self.open(folder, until), settings, notes={})
 
 

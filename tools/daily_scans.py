@@ -42,7 +42,7 @@ def scan_daily(seed: int, options: argparse.Namespace) -> dict[str, Any]:
             releases=world / "model_releases.parquet",
         )
         evidence = read_evidence(log)
-        replay = Replay(evidence, prepare(evidence.traffic), RATES[0])
+        replay = Replay(evidence, prepare(evidence.traffic), RATES[0], joint=True)
         days = sorted(set((evidence.traffic.started // DAY).tolist()))
         together, apart = dict.fromkeys(RATES, 0), dict.fromkeys(RATES, 0)
         reached = 0

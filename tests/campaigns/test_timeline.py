@@ -92,14 +92,18 @@ def test_a_midnight_asks_the_tying_signals_about_whom_a_decision_hangs_on(tmp_pa
     assert np.array_equal(decide(asked, 0.01).reported, decide(all_asked, 0.01).reported)
 
 
-def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(tmp_path: Path) -> None:
+@pytest.mark.parametrize("joint", [False, True])
+def test_first_flagged_is_the_first_midnight_whose_scan_reports_the_account(
+    tmp_path: Path, joint: bool
+) -> None:
     """`first_flagged_at` equals what `scan --until` says, member by member."""
     book = staggered()
     reported = {
-        m: members_of(book.scan(tmp_path, until=m, rate=0.05, timeline=True)) for m in MIDNIGHTS
+        m: members_of(book.scan(tmp_path, until=m, rate=0.05, timeline=True, joint=joint))
+        for m in MIDNIGHTS
     }
 
-    members = book.scan(tmp_path, rate=0.05, timeline=True).members.to_pylist()
+    members = book.scan(tmp_path, rate=0.05, timeline=True, joint=joint).members.to_pylist()
 
     assert len(members) >= 15
     for member in members:

@@ -47,8 +47,8 @@ class ScanSettings:
 
     Attributes:
         rate: The false discovery rate.
-        with_timeline: Look at every midnight of the log as a scan of that day had: the rate is that
-            of all looks together, and each account is dated. Else the rate is that of this look.
+        with_timeline: Look at every midnight of the log, to date each account.
+        joint: With the timeline, the rate is that of all looks together, not of each.
         grid_hours: Accounts are dated on a grid of so many hours, a divisor of 24.
         without: Names of signals that are not asked, to see what they add.
         profiles: Known actors to compare campaigns with; None asks for no comparison.
@@ -56,6 +56,7 @@ class ScanSettings:
 
     rate: float = 0.01
     with_timeline: bool = True
+    joint: bool = False
     grid_hours: int = DAY_HOURS
     without: frozenset[str] = frozenset()
     profiles: tuple[ActorProfile, ...] | None = None
@@ -86,7 +87,14 @@ def scan(
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)
     if settings.with_timeline:
-        replay = Replay(evidence, prepared, settings.rate, settings.grid_hours, settings.without)
+        replay = Replay(
+            evidence,
+            prepared,
+            settings.rate,
+            settings.grid_hours,
+            settings.without,
+            settings.joint,
+        )
         flags = replay.run(moment, lambda done, of: progress("replay", done, of))
         weighed = replay.with_past(weighed)
     decision = decide(weighed, settings.rate)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.campaigns.looks import History, Look
+from stillwatch.campaigns.looks import History, Look, one_look
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.weighing import Prepared, Weighed, as_look, weigh
 
@@ -45,6 +45,7 @@ class Replay:
         prepared: Of the whole evidence.
         grid_hours: Accounts are dated on a grid of so many hours; looks stay daily.
         without: Names of signals that are not asked.
+        joint: The rate is that of all looks together, not of each.
     """
 
     evidence: Evidence
@@ -52,6 +53,7 @@ class Replay:
     rate: float
     grid_hours: int = DAY_HOURS
     without: frozenset[str] = frozenset()
+    joint: bool = False
     history: History = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,8 +97,8 @@ class Replay:
         return as_look(weighed, np.searchsorted(names, weighed.traffic.account_names))
 
     def with_past(self, weighed: Weighed) -> Weighed:
-        """The weighing of the whole evidence, to be decided after all looks before it."""
-        return replace(weighed, past=self.history)
+        """The weighing of the whole evidence, to be decided after all looks before it if joint."""
+        return replace(weighed, past=self.history) if self.joint else weighed
 
     def _midnights(self, started: IntArray) -> list[int]:
         """Those after which there is an exchange; a day without news brings no look."""
@@ -104,7 +106,8 @@ class Replay:
         return [int(day + 1) * DAY for day in days[:-1]]
 
     def _reported(self, look: Look) -> set[int]:
-        reported = self.history.decide(look, self.rate).reported
+        decide = self.history.decide if self.joint else one_look
+        reported = decide(look, self.rate).reported
         parts = [a for a, r in zip(look.accounts, reported, strict=True) if r]
         return {int(a) for a in np.concatenate(parts)} if parts else set()
 

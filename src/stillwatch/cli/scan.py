@@ -40,10 +40,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--until", metavar="TIMESTAMP", help="Take only what was known at this moment (UTC).")
 @click.option("--fdr", type=float, default=0.01, show_default=True, help="False discovery rate.")
 @click.option(
-    "--timeline/--no-timeline",
-    default=True,
-    help="Look at every midnight of the log, date each account, and hold the rate over all looks; "
-    "or look once, now.",
+    "--timeline/--no-timeline", default=True, help="Find when each account was first flagged."
+)
+@click.option(
+    "--joint",
+    is_flag=True,
+    help="Hold the rate over all daily looks together, not at each.",
 )
 @click.option(
     "--grid",
@@ -68,6 +70,7 @@ def command(
     until: str | None,
     fdr: float,
     timeline: bool,
+    joint: bool,
     grid: int,
     without: str | None,
     show_sql: bool,
@@ -93,7 +96,8 @@ def command(
         say(f"Left out: {problem}")
     settings = ScanSettings(
         rate=fdr,
-        with_timeline=timeline,
+        with_timeline=timeline or joint,
+        joint=joint,
         grid_hours=grid,
         without=unasked,
         profiles=profiles,
