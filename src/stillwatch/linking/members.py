@@ -11,7 +11,7 @@ from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["take_members"]
+__all__ = ["take_members", "who_works"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -76,7 +76,7 @@ def _choose(
     pairs = np.unique(label << 32 | fragments.use_rows[used])
     accounts, communities = [], []
     for community, rows in _split(pairs >> 32, pairs & 0xFFFFFFFF).items():
-        users = _who_works(traffic, rows, exchanges, parameters)
+        users = who_works(traffic, rows, exchanges, parameters)
         accounts.append(users)
         communities.append(np.full(len(users), community))
     chosen = np.full(len(exchanges), -1)
@@ -169,7 +169,7 @@ def _with_wording(
     ]
 
 
-def _who_works(
+def who_works(
     traffic: Traffic, rows: IntArray, exchanges: IntArray, parameters: LinkingParameters
 ) -> IntArray:
     """The accounts whose part in these exchanges is like the others', in number and in share."""
