@@ -274,3 +274,17 @@ def test_the_tied_part_is_of_those_who_share_a_rare_value_among_themselves(tmp_p
 
     assert facts.tied_share(np.arange(4), len(cards)) == 0.5
     assert facts.tied_share(np.arange(5, 15), len(cards)) == 0.0
+
+
+def test_like_answers_to_like_questions_tie_nobody(tmp_path: Path) -> None:
+    """Six programs behind one public prompt are answered with the same word; two share a card."""
+    book = LogBook(2)
+    for number in range(30):
+        book.account(f"a{number:02}", payment_token="card" if number < 2 else None)
+        word = "LGTM" if number < 6 else f"answer {number}"
+        digest = {"output_text": word, "output_digest": f"digest of {word}"}
+        book.exchange(f"a{number:02}", "review this change", book.moment(0), **digest)
+    facts = book.evidence(tmp_path).facts
+
+    assert "continuation" in [facts.kinds[k] for k in facts.kind]
+    assert facts.tied_share(np.arange(6), 30 * 30) == pytest.approx(2 / 6)

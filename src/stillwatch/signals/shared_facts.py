@@ -40,6 +40,7 @@ credited with its rarest shared fact of each family, not with all of them."""
 
 
 _COMES_WITH_AN_APP = frozenset({"client", "metadata"})
+_COMES_WITH_WORDING = _COMES_WITH_AN_APP | {"continuation"}  # like questions, like short answers
 _MET_BY_CHANCE = _COMES_WITH_AN_APP | {"network", "signup_network"}
 
 
@@ -66,12 +67,12 @@ class Facts:
         """The part of the accounts that share any rare value with another of them.
 
         Clients and request metadata do not count: users of an app have them for the reason for
-        which they have its wording. 1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
+        which they have its wording. Nor do answers: who asks alike is answered alike. 1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
         in nobody's favour.
         """
         if not self.observable:
             return 1.0
-        of_app = [i for i, k in enumerate(self.kinds) if k in _COMES_WITH_AN_APP]
+        of_app = [i for i, k in enumerate(self.kinds) if k in _COMES_WITH_WORDING]
         here = self.rare(active) & np.isin(self.accounts, accounts) & ~np.isin(self.kind, of_app)
         values, holders = np.unique(self.value[here], return_counts=True)
         tied = here & np.isin(self.value, values[holders > 1])
