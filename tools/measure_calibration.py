@@ -32,10 +32,11 @@ from stillwatch.campaigns.clauses import (
     own_work,
     score_accounts,
 )
+from stillwatch.campaigns.crowds import DRAWS, log_e_of_crowds
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.weighing import Owners, Weighed, weigh
 from stillwatch.lake.log import open_log
-from stillwatch.signals.collection import describe_owner, harvest_score
+from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
 from stillwatch.signals.division import own_subjects
 from stillwatch.simulation import WORLDS, order_world, simulate
 
@@ -62,6 +63,8 @@ def measure(world: Path, seed: int, groups: int) -> list[dict[str, Any]]:
     work = own_work(weighed.traffic, weighed.wording)
     raised = [g.group for g in weighed.groups]
     scores = score_accounts(weighed.traffic, work, raised, with_clock=False)
+    own = describe_owners(weighed.traffic, weighed.wording, work.rows, work.starts)
+    harvests = harvest_score(own)
     drawn = list(_random_groups(weighed, scores, hostile, rng, groups))
     rows: list[dict[str, Any]] = []
     for share in SHARES:
@@ -72,10 +75,12 @@ def measure(world: Path, seed: int, groups: int) -> list[dict[str, Any]]:
         bound = np.log(max(len(raised), 1) / STRICT)
         shown = np.flatnonzero([a.log_e >= bound for a in acts])
         owners = _only_owners(weighed, kept)
+        exchanges = np.where(kept, np.diff(work.starts), 0)
         for number, group in enumerate(weighed.groups):
             if group.togetherness.openly or hostile[group.group.accounts].any():
                 continue
-            row = _row(acts[number], group.score, owners, group.group.accounts)
+            crowds = log_e_of_crowds([group.group.accounts], harvests, exchanges)[0]
+            row = _row(acts[number], group.score, owners, group.group.accounts, crowds)
             rows.append({"kind": "raised", "share": share, **row})
             rows[-1]["undeclared"] = float(group.togetherness.log_e)
         for group_scores, score in drawn:
@@ -83,7 +88,8 @@ def measure(world: Path, seed: int, groups: int) -> list[dict[str, Any]]:
             together = _joined(_only(present, apart), group_scores)
             reference = ~np.isin(together.group, shown)
             act = acts_as_one(together, len(raised), reference)
-            row = _row(act, score, owners, group_scores.accounts)
+            crowds = log_e_of_crowds([group_scores.accounts], harvests, exchanges)[0]
+            row = _row(act, score, owners, group_scores.accounts, crowds)
             rows.append({"kind": "random", "share": share, **row})
     return rows
 
@@ -115,16 +121,20 @@ def _random_groups(
         yield own, float(harvest_score(figures))
 
 
-def _row(act: ActsAsOne, score: float, owners: Owners, accounts: np.ndarray) -> dict[str, float]:
+def _row(
+    act: ActsAsOne, score: float, owners: Owners, accounts: np.ndarray, crowds: float
+) -> dict[str, float]:
     """Logs of the e-values of clauses 1 and 3 for one group, tested alone, and their largest."""
     others = owners.scores[~np.isin(owners.accounts, accounts)]
+    log_e = float(np.log((len(others) + 1.0) / (1.0 + (others >= score).sum())))
     return {
         "accounts": len(accounts),
         "acts": float(max(act.log_e, -700.0)),
         "acts_max": float(act.largest),
         "undeclared": 0.0,
-        "collects": float(np.log((len(others) + 1.0) / (1.0 + (others >= score).sum()))),
-        "collects_max": float(np.log(len(others) + 1.0)),
+        "collects": float(max(min(log_e, crowds), -700.0)),
+        "beside_owners": log_e,
+        "collects_max": float(np.log(min(len(others), DRAWS) + 1.0)),
     }
 
 
@@ -170,12 +180,14 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
                 np.array([r[c] for r in chosen]) for c in ("acts", "undeclared", "collects")
             )
             columns = {"acts as one": acts, "collects": collects}
+            columns["beside owners alone"] = np.array([r["beside_owners"] for r in chosen])
             columns["the finding"] = np.minimum(acts, collects)
             most = {"acts as one": "acts_max", "collects": "collects_max"}
             reach = {
                 name: np.array([r[c] for r in chosen]) >= -np.log(RATES[-1])
                 for name, c in most.items()
             }
+            reach["beside owners alone"] = reach["collects"]
             reach["the finding"] = reach["acts as one"] & reach["collects"]
             if kind == "raised":
                 columns["the finding"] = np.minimum(columns["the finding"], undeclared)

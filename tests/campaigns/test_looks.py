@@ -31,6 +31,7 @@ def look(
         "log_e": np.full((number, 2), log_e),
         "tied": np.ones(number),
         "log_e_tied": np.zeros(number),
+        "log_e_crowds": np.full(number, np.log(10_000.0)),
         "scores": np.array(scores),
         "owners": OWNERS[: len(owners)],
         "owner_scores": owners,

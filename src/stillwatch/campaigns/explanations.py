@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.campaigns.attribution import UNKNOWN
+from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
 from stillwatch.campaigns.looks import TIED
 from stillwatch.campaigns.roles import MemberTraffic
@@ -128,7 +129,7 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "usual": f"{decision.owners_like(group.score):,} of "
             f"{len(decision.reference):,} owners look as much like it",
             "e_value": float(decision.e_collects[index]),
-            "max": float(len(decision.reference) + 1),
+            "max": float(min(len(decision.reference), DRAWS) + 1),
         },
     }
 
@@ -159,6 +160,11 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         return (
             f"Wording alone ties it: {group.tied:.0%} of the accounts share a card, device, network, "
             f"client or history with another, {TIED:.0%} needed. Strangers share wording."
+        )
+    if np.isneginf(group.log_e_crowds):
+        return (
+            "Not shown to collect: account by account, a crowd of as many accounts drawn at random looks "
+            "as much like collection."
         )
     above = decision.owners_like(group.score)
     if above == 0:

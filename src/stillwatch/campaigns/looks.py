@@ -49,6 +49,7 @@ class Look:
         log_e: Logs of the e-values of clauses 1 and 2, a row a group.
         tied: Part of the members that share a rare fact with another.
         log_e_tied: Log of the e-value of the signals that tie accounts otherwise.
+        log_e_crowds: Log of the e-value of clause 3 against crowds drawn at random.
         scores: How much each looks like a harvest.
         owners, owner_scores: Every owner, or -1 for an organisation, and its score, ascending.
     """
@@ -58,6 +59,7 @@ class Look:
     log_e: FloatArray
     tied: FloatArray
     log_e_tied: FloatArray
+    log_e_crowds: FloatArray
     scores: FloatArray
     owners: IntArray
     owner_scores: FloatArray
@@ -172,10 +174,12 @@ class _State:
     ) -> tuple[FloatArray, BoolArray]:
         """Clause 3 of the groups that reached it: its evidence so far, and who is reported."""
         accounts = np.array([float(len(look.accounts[g])) for g in groups])
-        scores = look.scores[groups]
+        e_crowds = np.exp(look.log_e_crowds[groups])
+        scores = np.where(e_crowds > 0, look.scores[groups], -np.inf)  # else nothing to report
         second = rate * (1 - FIRST_STAGE)
         if not self.daily:
             e_values = select_by_reference(scores, reference, second, accounts).e_values
+            e_values = np.minimum(e_values, e_crowds)
             return e_values, e_bh(e_values, second, weights=accounts)
         largest = (len(reference) + 1.0) * second * SELECTION
         if largest * FIRST_LOOK < 1:
@@ -186,7 +190,7 @@ class _State:
         # The threshold is set for evidence that has held since the first test.
         so_far = 1 - self.rest[tested]
         found = select_by_reference(scores, reference, second, accounts, so_far * parts).e_values
-        self.collects[tested] += weight * found
+        self.collects[tested] += weight * np.minimum(found, e_crowds)
         e_values = self.collects[tested]
         return e_values, e_bh_of_parts(e_values, second, parts, accounts)
 

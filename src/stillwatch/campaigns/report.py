@@ -15,6 +15,7 @@ import pyarrow as pa
 from stillwatch.campaigns import explanations
 from stillwatch.campaigns.attribution import Matches, attribute, match_profiles
 from stillwatch.campaigns.counterfactuals import without_each_signal
+from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.exchanges import Attributed, attribute_exchanges
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.roles import MemberTraffic, role_of
@@ -307,7 +308,7 @@ def _tested(
             e_collects=float(decision.e_collects[index]),
             e_acts_as_one_max=float(np.exp(min(group.acts.largest, 690))),
             e_undeclared_max=float(np.exp(group.togetherness.largest)),
-            e_collects_max=float(len(decision.reference) + 1),
+            e_collects_max=float(min(len(decision.reference), DRAWS) + 1),
             honest_explanation=explanations.honest_explanation(
                 weighed, decision, index, evidence.facts
             ),

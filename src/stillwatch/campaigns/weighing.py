@@ -2,8 +2,8 @@
 
 Two stages, which together hold the rate (`docs/statistics.md`, theorem 3): clauses 1 and 2 must
 each pass a Bonferroni bound over all groups raised, at a twentieth of the rate between them;
-clause 3 is then compared with the reference owners, and e-BH decides at the rest of the rate,
-counted by groups and by accounts alike (theorem 4).
+clause 3 is then compared with the reference owners, and with crowds as large as the group; e-BH
+decides at the rest of the rate, counted by groups and by accounts alike (theorem 4).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy.typing as npt
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
     ActsAsOne,
-    Work,
     all_act_as_one,
     own_work,
     score_accounts,
 )
+from stillwatch.campaigns.crowds import log_e_of_crowds
 from stillwatch.campaigns.declared import Togetherness, take_out_declared
 from stillwatch.campaigns.looks import TIED, History, Look, Outcome, least_bound, one_look
 from stillwatch.campaigns.reading import Evidence
@@ -62,6 +62,8 @@ class WeighedGroup:
         score: How much it looks like a harvest; compared with the owners' scores.
         tied: Part of the members that share a rare fact with another member, wording apart.
         log_e_tied: Log of the e-value of the signals that tie accounts otherwise (`tells.TYING`).
+        log_e_crowds: Log of the e-value of its work beside that of crowds drawn at random;
+            minus infinity where clause 1 or 2 says nothing, so that nobody asks.
     """
 
     group: Group
@@ -71,6 +73,7 @@ class WeighedGroup:
     score: float
     tied: float
     log_e_tied: float
+    log_e_crowds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +150,8 @@ def weigh(
     )
     wording = read_wording(traffic, prepared.repeats)
     work = own_work(traffic, wording)
-    scores = score_accounts(traffic, work, groups, with_clock=not only_deciding)
-    acts = all_act_as_one(scores, len(groups))
+    divided = score_accounts(traffic, work, groups, with_clock=not only_deciding)
+    acts = all_act_as_one(divided, len(groups))
     together = [
         declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]])) for g in groups
     ]
@@ -166,22 +169,28 @@ def weigh(
     else:
         tells = measure_tells(scene, without)
         tying = tying_evidence(tells, len(groups))
+    shown = [i for i in range(len(groups)) if min(acts[i].log_e, together[i].log_e) >= 0]
+    exchanges = np.diff(work.starts)
+    scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
+    crowds = np.full(len(groups), -np.inf)
+    crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges)
     weighed = []
     for number, group in enumerate(groups):
-        figures = describe_owner(traffic, wording, group.rows)
+        own = describe_owner(traffic, wording, group.rows)
         weighed.append(
             WeighedGroup(
                 group=group,
                 acts=acts[number],
                 togetherness=together[number],
-                figures=figures,
-                score=float(harvest_score(figures)),
+                figures=own,
+                score=float(harvest_score(own)),
                 tied=tied[number],
                 log_e_tied=float(tying[number]),
+                log_e_crowds=float(crowds[number]),
             )
         )
     openly = [g for g in weighed if g.togetherness.openly]
-    owners = _describe_owners(traffic, wording, work, openly)
+    owners = _owners(traffic, scores, openly)
     return Weighed(traffic, wording, fragments, weighed, owners, tells)
 
 
@@ -222,17 +231,13 @@ def _scene(
     )
 
 
-def _describe_owners(
-    traffic: Traffic, wording: Wording, work: Work, openly: list[WeighedGroup]
-) -> Owners:
+def _owners(traffic: Traffic, scores: FloatArray, openly: list[WeighedGroup]) -> Owners:
     """Every account with enough work as an owner of its own, and every open group as one."""
     exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
     enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
-    own = work.only(enough)
-    scores = harvest_score(describe_owners(traffic, wording, own.rows, own.starts))
     return Owners(
         accounts=np.concatenate([enough, np.full(len(openly), -1)]),
-        scores=np.concatenate([scores, [g.score for g in openly]]),
+        scores=np.concatenate([scores[enough], [g.score for g in openly]]),
     )
 
 
@@ -253,6 +258,7 @@ def as_look(weighed: Weighed, numbers: IntArray | None = None) -> Look:
         log_e=np.array([[g.acts.log_e, g.togetherness.log_e] for g in groups]).reshape(-1, 2),
         tied=np.array([g.tied for g in groups]),
         log_e_tied=np.array([g.log_e_tied for g in groups]),
+        log_e_crowds=np.array([g.log_e_crowds for g in groups]),
         scores=np.array([g.score for g in groups]),
         owners=own if numbers is None else np.where(own < 0, -1, numbers[own]),
         owner_scores=owners.scores[order],
