@@ -94,7 +94,7 @@ def small_world(place: Path, seed: int) -> Path:
     return place
 
 
-@pytest.mark.parametrize("seed", [6, 7])
+@pytest.mark.parametrize("seed", [3, 6])
 def test_the_copied_are_not_accused_with_those_who_copy_them(tmp_path: Path, seed: int) -> None:
     """The campaign is reported whole, and nobody else: not the family it copies, not a reader."""
     world = small_world(tmp_path / "world", seed)

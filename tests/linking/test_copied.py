@@ -8,17 +8,20 @@ import pytest
 
 from planted_logs import JUDGE, VOCABULARY, LogBook
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.linking import groups
+from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.groups import group_accounts
 from stillwatch.signals.templates import mine_fragments
 
 DAYS = 6
 
 
-def grouped(evidence: Evidence) -> set[frozenset[str]]:
-    """The accounts of each group."""
-    found = group_accounts(evidence.traffic, mine_fragments(evidence.traffic), evidence.facts)
-    return {frozenset(evidence.traffic.account_names[g.accounts].tolist()) for g in found}
+def grouped(evidence: Evidence, *, as_linked: bool = False) -> set[frozenset[str]]:
+    """The accounts of each group that are in it on their own evidence, or all that are linked."""
+    traffic, fragments = evidence.traffic, mine_fragments(evidence.traffic)
+    found = group_accounts(traffic, fragments, evidence.facts)
+    if not as_linked:
+        found = leave_out_copied(found, traffic, fragments)
+    return {frozenset(traffic.account_names[g.accounts].tolist()) for g in found}
 
 
 def framed(seed: int, *, copies: int, victims: int = 4, after: bool = True) -> tuple[LogBook, ...]:
@@ -43,15 +46,14 @@ def framed(seed: int, *, copies: int, victims: int = 4, after: bool = True) -> t
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("seed", range(3))
 def test_copied_accounts_are_in_no_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, after: bool
+    tmp_path: Path, seed: int, after: bool
 ) -> None:
     """The campaign is a group of its own workers; without this step its victims would be in it."""
     book, victims, workers = framed(seed, copies=30, after=after)
     evidence = book.evidence(tmp_path)
 
     assert grouped(evidence) == {frozenset(workers)}
-    monkeypatch.setattr(groups, "leave_out_copied", lambda found, *_: found)
-    assert set(victims) & frozenset.union(*grouped(evidence))
+    assert set(victims) & frozenset.union(*grouped(evidence, as_linked=True))
 
 
 def test_copying_everything_makes_nobody_a_member(tmp_path: Path) -> None:
@@ -68,9 +70,7 @@ def test_copying_everything_makes_nobody_a_member(tmp_path: Path) -> None:
     assert not set(victims) & frozenset().union(*grouped(book.evidence(tmp_path)))
 
 
-def test_users_of_a_copied_phrase_are_in_no_group(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_users_of_a_copied_phrase_are_in_no_group(tmp_path: Path) -> None:
     """What is common among few honest accounts is not the group's because many copied it."""
     phrase = "explain it to my younger brother who has never heard of such things, please: {}"
     book = LogBook(5)
@@ -85,8 +85,7 @@ def test_users_of_a_copied_phrase_are_in_no_group(
     evidence = book.evidence(tmp_path)
 
     assert grouped(evidence) == {frozenset(workers)}
-    monkeypatch.setattr(groups, "leave_out_copied", lambda found, *_: found)
-    assert set(bystander) & frozenset.union(*grouped(evidence))
+    assert set(bystander) & frozenset.union(*grouped(evidence, as_linked=True))
 
 
 @pytest.mark.parametrize("times", [2, 3, 5])

@@ -19,6 +19,7 @@ from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
+    "MINIMUM",
     "AccountRecords",
     "Declarations",
     "Togetherness",

@@ -193,7 +193,7 @@ def member_reasons(
         facts: (kind, holders in the group, holders in the log), rarest first.
         evidence: Ids of exchanges that show it.
     """
-    size = len(group.group.accounts)
+    size = len(group.named.accounts)
     reasons = []
     if group.group.by_wording:
         users = weighed.fragments.accounts[group.group.fragments]

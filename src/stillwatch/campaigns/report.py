@@ -97,7 +97,7 @@ def build_findings(
         campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of, matches))
         member_rows += _members(case, own, evidence, weighed, flags)
         links += links_within(
-            case.weighed.group,
+            case.weighed.named,
             evidence.facts,
             weighed.fragments,
             evidence.attributes.strata,
@@ -133,12 +133,16 @@ def _first_exchange(weighed: Weighed, group: WeighedGroup) -> str:
 
 
 def _case(weighed: Weighed, index: int, group: WeighedGroup, acting: Sequence[Group]) -> _Case:
-    """Name the campaign after its first exchange: it keeps its name as it grows."""
+    """Name the campaign after its first exchange: it keeps its name as it grows.
+
+    Whoever is in the group only for having been copied was weighed with it, and is not named.
+    """
     elsewhere = np.zeros(len(weighed.traffic.account_names), np.bool_)
     for other in acting:
         if other is not group.group:
             elsewhere[other.accounts] = True
-    exchanges = attribute_exchanges(weighed.traffic, weighed.fragments, group.group, elsewhere)
+    elsewhere[np.setdiff1d(group.group.accounts, group.named.accounts)] = True
+    exchanges = attribute_exchanges(weighed.traffic, weighed.fragments, group.named, elsewhere)
     return _Case(
         campaign_id=stable_id("C", _first_exchange(weighed, group)),
         index=index,
@@ -207,7 +211,7 @@ def _campaign(
     collects = float(decision.e_collects[case.index])
     tokens = sum(m.serving_tokens for m in members)
     actors = (
-        attribute(matches, case.weighed.group.accounts, first, last)
+        attribute(matches, case.weighed.named.accounts, first, last)
         if matches is not None
         else None
     )
@@ -224,7 +228,7 @@ def _campaign(
         e_collects=collects,
         fdr_q=rate,
         targets=targets,
-        templates=len(case.weighed.group.fragments),
+        templates=len(case.weighed.named.fragments),
         actors=actors,
         estimated_tokens=tokens,
         status=CampaignStatus.ENDED if last < as_of - ENDED_AFTER else CampaignStatus.ACTIVE,
@@ -250,7 +254,7 @@ def _members(
 ) -> list[Member]:
     traffic, rows = weighed.traffic, case.exchanges.rows
     rows_of = traffic.accounts[rows]
-    shared = _facts_of_members(evidence, case.weighed.group.accounts)
+    shared = _facts_of_members(evidence, case.weighed.named.accounts)
     found = []
     for member in members:
         account = int(np.searchsorted(traffic.account_names, member.account_id))
@@ -302,7 +306,7 @@ def _tested(
     return [
         TestedGroup(
             group_id=stable_id("G", _first_exchange(weighed, group)),
-            accounts=len(group.group.accounts),
+            accounts=len(_shown(group, index in campaign_of)),
             e_acts_as_one=float(np.exp(min(group.acts.log_e, 690))),
             e_undeclared=float(np.exp(group.togetherness.log_e)),
             e_collects=float(decision.e_collects[index]),
@@ -314,10 +318,15 @@ def _tested(
             ),
             why_not_reported=explanations.why_not_reported(weighed, decision, index, rate),
             campaign_id=campaign_of.get(index),
-            account_ids=[str(n) for n in names[group.group.accounts]],
+            account_ids=[str(n) for n in names[_shown(group, index in campaign_of)]],
         )
         for index, group in enumerate(weighed.groups)
     ]
+
+
+def _shown(group: WeighedGroup, reported: bool) -> IntArray:
+    """Accounts of a group: all that were weighed, but of a campaign those that it names."""
+    return group.named.accounts if reported else group.group.accounts
 
 
 def _moment(microseconds: int) -> datetime:

@@ -128,5 +128,5 @@ class Replay:
 
 def reported_accounts(weighed: Weighed, reported: npt.NDArray[np.bool_]) -> IntArray:
     """The accounts of all reported groups."""
-    parts = [g.group.accounts for g, r in zip(weighed.groups, reported, strict=True) if r]
+    parts = [g.named.accounts for g, r in zip(weighed.groups, reported, strict=True) if r]
     return np.unique(np.concatenate(parts)) if parts else np.zeros(0, np.int64)

@@ -21,10 +21,11 @@ from stillwatch.campaigns.clauses import (
     score_accounts,
 )
 from stillwatch.campaigns.crowds import log_e_of_crowds
-from stillwatch.campaigns.declared import Togetherness, take_out_declared
+from stillwatch.campaigns.declared import MINIMUM, Togetherness, take_out_declared
 from stillwatch.campaigns.looks import TIED, History, Look, Outcome, least_bound, one_look
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
+from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
 from stillwatch.signals.owners import Repeats, Wording, read_repeats, read_wording
@@ -58,6 +59,8 @@ class WeighedGroup:
     """A group with the evidence of its clauses.
 
     Attributes:
+        named: Those of it who are in it on their own evidence, whom a report names
+            (`linking.copied`). Where they are too few for a group, clause 1 has no evidence.
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest; compared with the owners' scores.
         tied: Part of the members that share a rare fact with another member, wording apart.
@@ -67,6 +70,7 @@ class WeighedGroup:
     """
 
     group: Group
+    named: Group
     acts: ActsAsOne
     togetherness: Togetherness
     figures: FloatArray
@@ -174,13 +178,16 @@ def weigh(
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges)
+    named = leave_out_copied(groups, traffic, fragments)
     weighed = []
     for number, group in enumerate(groups):
+        enough = len(named[number].accounts) >= MINIMUM
         own = describe_owner(traffic, wording, group.rows)
         weighed.append(
             WeighedGroup(
                 group=group,
-                acts=acts[number],
+                named=named[number],
+                acts=acts[number] if enough else replace(acts[number], log_e=-np.inf),
                 togetherness=together[number],
                 figures=own,
                 score=float(harvest_score(own)),

@@ -24,6 +24,7 @@ __all__ = ["leave_out_copied"]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+_USUAL = LinkingParameters()
 LEVEL = 0.05  # chance that a queue which repeats its items loses any of its members
 
 
@@ -43,9 +44,15 @@ class _Items:
 
 
 def leave_out_copied(
-    groups: list[Group], traffic: Traffic, fragments: Fragments, parameters: LinkingParameters
+    groups: list[Group],
+    traffic: Traffic,
+    fragments: Fragments,
+    parameters: LinkingParameters = _USUAL,
 ) -> list[Group]:
-    """The groups without the accounts that are in them only for having been copied.
+    """Each group without the accounts that are in it only for having been copied.
+
+    This says who is named, not what a group is weighed on: to weigh the others alone would be to choose
+    them by how they repeat one another, and a class was found to look like a queue for that.
 
     What an account was first to send and others sent after it never speaks for its membership: only
     whoever repeats shows anything. Where most of what a group sends is its sender's alone, nothing
@@ -58,13 +65,12 @@ def leave_out_copied(
     out at random, so that each has a hypergeometric number of repeated ones; Bonferroni over members.
     """
     exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
-    left = []
-    for group in groups:
-        if group.by_wording:
-            group = _own_evidence(group, traffic, fragments, exchanges, parameters)
-        if len(group.accounts) >= parameters.minimum_accounts and len(group.rows):
-            left.append(group)
-    return left
+    return [
+        _own_evidence(group, traffic, fragments, exchanges, parameters)
+        if group.by_wording
+        else group
+        for group in groups
+    ]
 
 
 def _own_evidence(
@@ -80,14 +86,13 @@ def _own_evidence(
         return group
     repeats = 2 * int(items.shared[items.counted].sum()) > int(items.counted.sum())
     silent = items.shared & items.first if repeats else items.shared
-    wording, carries = _wording_of_its_own(group, traffic, fragments, group.rows[~silent])
+    carries = _carry_wording_of_its_own(group, traffic, fragments, group.rows[~silent])
     works = who_works(traffic, group.rows[carries & ~silent], exchanges, parameters)
     gone = np.setdiff1d(accounts[silent | ~carries], works)
     if repeats:
         counted = items.counted
         gone = np.union1d(gone, _repeated_most(accounts[counted], items.shared[counted]))
-    stays = carries & ~np.isin(accounts, gone)
-    return Group(np.setdiff1d(group.accounts, gone), wording, group.rows[stays], by_wording=True)
+    return group.only(np.setdiff1d(group.accounts, gone), traffic) if len(gone) else group
 
 
 def _read_items(traffic: Traffic, rows: IntArray, accounts: IntArray) -> _Items:
@@ -102,10 +107,10 @@ def _read_items(traffic: Traffic, rows: IntArray, accounts: IntArray) -> _Items:
     return _Items(senders[item] > 1, accounts[first_row][item] == accounts, counted)
 
 
-def _wording_of_its_own(
+def _carry_wording_of_its_own(
     group: Group, traffic: Traffic, fragments: Fragments, own: IntArray
-) -> tuple[IntArray, BoolArray]:
-    """The fragments that half of their users, at least, have in `own` rows; which rows carry one."""
+) -> BoolArray:
+    """Which rows carry a fragment that at least half of the members who use it have in `own` rows."""
     inside = np.isin(fragments.use_fragments, group.fragments)
     inside &= np.isin(fragments.use_rows, group.rows)
     rows, used = fragments.use_rows[inside], fragments.use_fragments[inside]
@@ -114,8 +119,7 @@ def _wording_of_its_own(
     speaks = np.isin(rows, own)
     of_its_own = np.bincount(np.unique(key[speaks]) >> 32, minlength=fragments.count)
     kept = 2 * of_its_own >= users
-    carried = rows[kept[used]]
-    return group.fragments[kept[group.fragments]], np.isin(group.rows, carried)
+    return np.isin(group.rows, rows[kept[used]])
 
 
 def _repeated_most(accounts: IntArray, shared: BoolArray) -> IntArray:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from stillwatch.linking.communities import find_communities
-from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import take_members
 from stillwatch.signals.shared_facts import Facts
@@ -34,5 +33,4 @@ def group_accounts(
     """
     exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
     membership, by_facts = find_communities(fragments, facts, exchanges, parameters)
-    groups = take_members(traffic, fragments, membership, by_facts, exchanges, parameters)
-    return leave_out_copied(groups, traffic, fragments, parameters)
+    return take_members(traffic, fragments, membership, by_facts, exchanges, parameters)
