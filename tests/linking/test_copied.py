@@ -45,9 +45,7 @@ def framed(seed: int, *, copies: int, victims: int = 4, after: bool = True) -> t
 
 @pytest.mark.parametrize("after", [True, False])
 @pytest.mark.parametrize("seed", range(3))
-def test_copied_accounts_are_in_no_group(
-    tmp_path: Path, seed: int, after: bool
-) -> None:
+def test_copied_accounts_are_in_no_group(tmp_path: Path, seed: int, after: bool) -> None:
     """The campaign is a group of its own workers; without this step its victims would be in it."""
     book, victims, workers = framed(seed, copies=30, after=after)
     evidence = book.evidence(tmp_path)
