@@ -165,7 +165,9 @@ def _with_wording(
     fragments_of = _split(keys >> 32, keys & 0xFFFFFFFF)
     members = _split(group[group >= 0], np.flatnonzero(group >= 0))
     return [
-        Group(members[g], fragments_of[g], rows_of[g], by_wording=True) for g in sorted(members)
+        Group(members[g], fragments_of[g], rows_of[g], by_wording=True)
+        for g in sorted(members)
+        if g in rows_of
     ]
 
 
