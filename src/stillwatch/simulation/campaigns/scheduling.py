@@ -63,7 +63,7 @@ def _levelled(
     edges = np.unique(np.concatenate([begins, ends]))
     active = [np.nonzero((begins <= a) & (ends > a))[0] for a in edges[:-1]]
     work = np.array([len(a) for a in active]) * np.diff(edges)
-    counts = np.round(total * work / max(1, work.sum())).astype(np.int64)
+    counts = np.round(float(total) * work / max(1, work.sum())).astype(np.int64)
     takers: list[Ints] = []
     moments: list[Ints] = []
     pace = rng.lognormal(0.0, _JITTERED, len(workers))
