@@ -60,6 +60,23 @@ def test_a_profile_that_fits_nothing_leaves_the_actor_unknown(
     assert found[UNKNOWN] > 0.5
 
 
+def test_an_actor_whom_nothing_points_to_is_not_named(book: LogBook, tmp_path: Path) -> None:
+    """Half of the belief at the start is no evidence; the summary says `unknown`."""
+    settings = ScanSettings(
+        with_timeline=False,
+        profiles=(
+            ActorProfile(
+                "innocent-lab",
+                templates=("Translate this into French please, and keep the tone: {}",),
+            ),
+        ),
+    )
+    (campaign,) = scan(book.open(tmp_path), settings, notes={}).campaigns.to_pylist()
+
+    assert [a["actor"] for a in campaign["actors"]] == [UNKNOWN]
+    assert "Who is behind it is unknown." in campaign["summary"]
+
+
 def test_what_everybody_shows_names_nobody(book: LogBook, tmp_path: Path) -> None:
     """A profile made of what half of the log does is no profile."""
     for row in book.exchanges:
@@ -74,7 +91,7 @@ def test_infrastructure_of_another_time_is_not_compared(book: LogBook, tmp_path:
     past = ActorProfile("lantern-seven", infrastructure=(HOSTS,), last=START - 100 * DAY)
     now = ActorProfile("lantern-seven", infrastructure=(HOSTS,), last=START + 100 * DAY)
 
-    assert hypotheses(book, tmp_path / "past", past)["lantern-seven"] == pytest.approx(0.5)
+    assert "lantern-seven" not in hypotheses(book, tmp_path / "past", past)
     assert hypotheses(book, tmp_path / "now", now)["lantern-seven"] > 0.7
 
 
@@ -135,10 +152,11 @@ def test_a_file_of_profiles_is_read(tmp_path: Path) -> None:
         ([{"actor": "a", "metadata": {"accept-language": ["xx"]}}], "language"),
         ([{"actor": "unknown"}], "name of its actor"),
         ([{"templates": ["x"]}], "name of its actor"),
-        ([{"actor": "a"}, {"actor": "a"}], "more than once"),
+        ([{"actor": "a", "templates": ["x"]}] * 2, "more than once"),
         ([{"actor": "a", "shoe_size": 3}], "shoe_size"),
-        ([{"actor": "a", "period": "spring"}], "period"),
-        ([{"actor": "a", "period": ["then", "now"]}], "no date"),
+        ([{"actor": "a", "templates": ["x"], "period": "spring"}], "period"),
+        ([{"actor": "a", "templates": ["x"], "period": ["then", "now"]}], "no date"),
+        ([{"actor": "a"}], "says nothing"),
         ({"actor": "a"}, "not a list"),
         (["a"], "no profile"),
     ],

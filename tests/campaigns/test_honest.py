@@ -32,7 +32,7 @@ def test_a_campaign_is_read_as_an_owners_own_work(campaign) -> None:
     weighed, decision, facts, index = campaign
     group = weighed.groups[index]
     reading, favouring, against = strongest_explanation(
-        circumstances_of(weighed, group, facts), group, decision
+        circumstances_of(weighed, group, facts), group, decision, index
     )
 
     assert "own work" in reading
@@ -47,8 +47,9 @@ def test_an_app_is_read_as_independent_users(tmp_path: Path) -> None:
     book.people(30, wrapper=TUTOR, name="club")
     weighed, decision, facts = weighed_of(book, tmp_path)
     group = max(weighed.groups, key=lambda g: len(g.group.accounts))
+    index = weighed.groups.index(group)
     reading, _, against = strongest_explanation(
-        circumstances_of(weighed, group, facts), group, decision
+        circumstances_of(weighed, group, facts), group, decision, index
     )
 
     assert "ndependent users" in reading or "Strangers" in reading
@@ -85,7 +86,7 @@ def test_the_kind_of_crowd_is_told_by_its_figures(
         instructed=0.0,
     )
 
-    reading, _, _ = strongest_explanation(replace(plain, **changes), crowd, decision)
+    reading, _, _ = strongest_explanation(replace(plain, **changes), crowd, decision, index)
 
     assert said in reading
 

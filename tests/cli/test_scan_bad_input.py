@@ -284,3 +284,17 @@ def test_a_grid_that_does_not_divide_a_day_is_refused(
     """--grid is a number of hours that fits a day."""
     out = tmp_path / "out"
     assert_refused(scan_into(out, quiet_log, "--grid", hours), out, "--grid")
+
+
+def test_findings_never_overwrite_the_log(tmp_path: Path) -> None:
+    """One of their files is called as a log may be: nothing is written, and the log stays whole."""
+    log = tmp_path / "log"
+    log.mkdir()
+    pq.write_table(EXCHANGES.table([exchange(i) for i in range(60)]), log / "exchanges.parquet")
+
+    result = scan("--exchanges", log / "exchanges.parquet", "--out", log)
+
+    assert result.exit_code == 2, result.output
+    assert "overwrite" in result.output
+    assert pq.read_table(log / "exchanges.parquet").num_rows == 60
+    assert [p.name for p in log.iterdir()] == ["exchanges.parquet"]

@@ -18,7 +18,6 @@ from stillwatch.signals.division import (
     _contrast_weights,
     _reallotment_moments,
     bets,
-    bets_of_few,
     bins_of,
     own_subjects,
 )
@@ -210,10 +209,9 @@ def test_too_few_prompts_say_nothing(tmp_path: Path) -> None:
 
 def test_bets_are_a_distribution_over_the_bins() -> None:
     """They sum to one, as the proof of the martingale needs."""
-    for law in (bets(), bets_of_few()):
-        assert law.sum() == pytest.approx(1.0)
-        assert (law > 0).all()
-        assert len(law) == len(BINS) - 1
+    assert bets().sum() == pytest.approx(1.0)
+    assert (bets() > 0).all()
+    assert len(bets()) == len(BINS) - 1
 
 
 @given(st.floats(-50, 50))

@@ -29,6 +29,7 @@ def null_group(acts: float, collects: float, kind: str = "random") -> dict[str, 
     return {"kind": kind, "share": 0.0, "acts": acts, "collects": collects, "undeclared": 9.0} | {
         "acts_max": 9.0,
         "collects_max": 6.0,
+        "beside_owners": collects,
     }
 
 
@@ -39,8 +40,13 @@ def test_a_finding_needs_all_clauses(tool: ModuleType) -> None:
 
     lines = tool.table(rows).splitlines()
 
-    assert [line.split("|")[5].split()[0] for line in lines[2:]] == ["3.00%", "4.00%", "1.00%"]
-    assert [line.split("|")[8].strip() for line in lines[2:]] == ["100%", "0%", "0%"]
+    assert [line.split("|")[5].split()[0] for line in lines[2:]] == [
+        "3.00%",
+        "4.00%",
+        "4.00%",
+        "1.00%",
+    ]
+    assert [line.split("|")[8].strip() for line in lines[2:]] == ["100%", "0%", "0%", "0%"]
 
 
 @pytest.mark.parametrize(("count", "above"), [(5, False), (8, False), (10, True)])

@@ -102,7 +102,8 @@ def attribute(
     names = [UNKNOWN, *(p.actor for p in matches.profiles)]
     order = np.argsort(-beliefs, kind="stable")
     needed = int(np.searchsorted(np.cumsum(beliefs[order]), COVERED)) + 1
-    kept = [int(i) for i in order[:needed]]
+    # Whoever the log made no likelier than before is no hypothesis.
+    kept = [int(i) for i in order[:needed] if i == 0 or logs[i] + np.log(len(matches.profiles)) > 0]
     if 0 not in kept:
         kept.append(0)
     return [{"actor": names[i], "coverage": float(beliefs[i])} for i in kept]

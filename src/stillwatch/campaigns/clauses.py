@@ -25,13 +25,7 @@ import numpy.typing as npt
 from stillwatch.campaigns.evalues import conformal_martingale, largest_martingale
 from stillwatch.linking.groups import Group
 from stillwatch.signals import division, synchrony
-from stillwatch.signals.owners import (
-    Wording,
-    evenly,
-    first_of_each,
-    numbered,
-    rows_by_account,
-)
+from stillwatch.signals.owners import Wording, evenly, rows_by_account
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -49,21 +43,13 @@ FloatArray = npt.NDArray[np.float64]
 Binning = Callable[[FloatArray], IntArray]
 
 POOL = 24  # strangers that are compared with each other, as in a group of middling size
-LARGEST_POOL = 48  # members of a group that are scored among each other
-LOOKED_AT = 48 * LARGEST_POOL  # prompts of a group that are looked at: more members if each has few
-MINIMUM_WORK = 5  # exchanges below which an account's work says too little of its owner
-LEAST = 3  # prompts below which an account has no subject that could be told from another's
+LARGEST_POOL = 48  # members of a group that are looked at
+MINIMUM_WORK = 5  # exchanges below which an account says too little to be compared
 SEED = 20_26
 LEAN = 3.0  # standard deviations by which the mean of one queue's scores may exceed 0
 STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
-PROMPTS = np.array([5, 8, 16, 32])  # edges of the strata in which accounts are compared
-FEW = 2  # strata in which the skewed law of few prompts is bet on too
+PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
 EXCHANGES = np.array([32, 128, 512])
-_DIVISION_BETS = [
-    [division.bets(), division.bets_of_few()] if stratum < FEW else [division.bets()]
-    for stratum in range(len(PROMPTS) + 1)
-]
-_SYNCHRONY_BETS = [[synchrony.bets()]] * (len(EXCHANGES) + 1)
 SCORING_THREADS = 2  # pools are scored apart from each other; the result is the same
 
 
@@ -148,13 +134,8 @@ def score_accounts(
         with_clock: Score synchrony too, which decides nothing.
     """
     background = synchrony.hourly_background(traffic) if with_clock else None
-    shared_by = division.DivisionParameters().shared_by
     generator = np.random.default_rng(SEED)
-    pools = [
-        (number, *pool)
-        for number, group in enumerate(groups)
-        for pool in _pools_of(traffic, group, shared_by)
-    ]
+    pools = [(number, *_pool_of(traffic, group)) for number, group in enumerate(groups)]
     linked = [g.accounts for g in groups]
     pools += [(-1, *pool) for pool in _strangers(traffic, work, linked, generator)]
 
@@ -220,10 +201,10 @@ def _acts_as_one(
     inside = scores.group == number
     reference = reference & ~inside
     log_division, most_division, division_reference = _martingale(
-        binned[0], inside, reference, _DIVISION_BETS
+        binned[0], inside, reference, division.bets(), len(PROMPTS) + 1
     )
     log_synchrony, _, synchrony_reference = _martingale(
-        binned[1], inside, reference, _SYNCHRONY_BETS
+        binned[1], inside, reference, synchrony.bets(), len(EXCHANGES) + 1
     )
     divided = scores.division[inside]
     consistent = _dealt_at_random(divided)
@@ -251,38 +232,14 @@ def _dealt_at_random(scores: FloatArray) -> bool:
     return len(known) == 0 or float(known.sum()) <= LEAN * np.sqrt(len(known))
 
 
-def _pools_of(
-    traffic: Traffic, group: Group, shared_by: int
-) -> list[tuple[IntArray, list[IntArray]]]:
-    """The members that are looked at, in pools that are scored apart, and the rows of each.
-
-    Where members have few prompts, more of them are looked at, for the same cost. Then an item is
-    a common assignment if more than `shared_by` of all of them asked it: in a pool alone, a class
-    would seem to ask its exercises rarely.
-    """
+def _pool_of(traffic: Traffic, group: Group) -> tuple[IntArray, list[IntArray]]:
+    """The members that are looked at, and the rows of each."""
     accounts = traffic.accounts[group.rows].astype(np.int64)
-    rows = group.rows[np.argsort(accounts, kind="stable")]
-    sizes = np.bincount(accounts, minlength=int(group.accounts.max(initial=-1)) + 1)
-    able = group.accounts[sizes[group.accounts] >= LEAST]
-    usual = np.minimum(sizes[able], LOOKED_AT // LARGEST_POOL).mean() if len(able) else 1.0
-    chosen = evenly(able, max(LARGEST_POOL, int(LOOKED_AT / usual)))
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    own = [rows[starts[a] : starts[a + 1]] for a in chosen.tolist()]
-    number = -(-len(chosen) // LARGEST_POOL)
-    if number > 1:
-        own = _without_assignments(traffic, own, shared_by)
-    return [(chosen[i::number], own[i::number]) for i in range(number)]
-
-
-def _without_assignments(traffic: Traffic, own: list[IntArray], shared_by: int) -> list[IntArray]:
-    """Each account's rows without the items that more than `shared_by` of the accounts asked."""
-    rows = np.concatenate(own)
-    owner = np.repeat(np.arange(len(own)), [len(r) for r in own])
-    item = numbered(traffic.input_hashes[rows])
-    first = first_of_each(numbered(item * len(own) + owner))
-    kept = np.bincount(item[first])[item] <= shared_by
-    cuts = np.searchsorted(owner[kept], np.arange(1, len(own)))
-    return np.split(rows[kept], cuts)
+    chosen = evenly(group.accounts, LARGEST_POOL)
+    by_account = np.argsort(accounts, kind="stable")
+    first = np.searchsorted(accounts[by_account], chosen, side="left")
+    last = np.searchsorted(accounts[by_account], chosen, side="right")
+    return chosen, [group.rows[by_account[a:b]] for a, b in zip(first, last, strict=True)]
 
 
 def _strangers(
@@ -290,7 +247,7 @@ def _strangers(
 ) -> list[tuple[IntArray, list[IntArray]]]:
     """Pools of accounts in no group, drawn at random among those with prompts of like length."""
     exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
-    enough = np.flatnonzero(exchanges >= LEAST)
+    enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
     alone = np.setdiff1d(enough, np.concatenate(linked)) if linked else enough
     own = work.only(alone)
     length = _medians(traffic.input_words, own.rows, own.starts)
@@ -336,31 +293,24 @@ def _martingale(
     binned: _Binned,
     inside: npt.NDArray[np.bool_],
     outside: npt.NDArray[np.bool_],
-    bets: list[list[FloatArray]],
+    bets: FloatArray,
+    strata: int,
 ) -> tuple[float, float, IntArray]:
     """Log e-value, its largest, and the reference, with like amounts compared with like.
 
     Given its stratum, a member is exchangeable with the reference of that stratum under the null;
     the strata's martingales run one after the other.
-
-    Args:
-        bets: Of each stratum; where there are several, the e-value is the mean over them.
     """
     bins, stratum = binned
-    width = len(bets[0][0])
-    members, reference = _counts(bins, stratum, inside, outside, width, len(bets))
+    members, reference = _counts(bins, stratum, inside, outside, len(bets), strata)
     value = largest = 0.0
-    everywhere = np.zeros(width, np.int64)
+    everywhere = np.zeros(len(bets), np.int64)
     for here in np.unique(stratum[members]).tolist():
         own = bins[members[stratum[members] == here]]
-        value += _log_mean([conformal_martingale(reference[here], own, b) for b in bets[here]])
-        largest += _log_mean([largest_martingale(reference[here], len(own), b) for b in bets[here]])
+        value += conformal_martingale(reference[here], own, bets)
+        largest += largest_martingale(reference[here], len(own), bets)
         everywhere += reference[here]
     return value, largest, everywhere
-
-
-def _log_mean(logs: list[float]) -> float:
-    return float(np.logaddexp.reduce(logs) - np.log(len(logs)))
 
 
 @nb.njit(cache=True, nogil=True)

@@ -49,6 +49,7 @@ class Togetherness:
         openly: The contract's rule holds: the group goes to a person, never to a report.
         log_e: Log of the e-value against "openly together".
         largest: Log of the largest e-value for a group of this size.
+        recorded: The log names any organisation at all.
     """
 
     organisation: str
@@ -56,6 +57,7 @@ class Togetherness:
     openly: bool
     log_e: float
     largest: float
+    recorded: bool = True
 
 
 def take_out_declared(
@@ -134,6 +136,7 @@ class Declarations:
             openly=openly,
             log_e=float(np.clip(log_e, -LARGEST_LOG, LARGEST_LOG)) if not openly else -LARGEST_LOG,
             largest=float(min(len(accounts) * np.log(0.9 / rate), LARGEST_LOG)),
+            recorded=len(self.names) > 0,
         )
 
     def _belongs(self, accounts: IntArray, organisation: int) -> npt.NDArray[np.bool_]:

@@ -90,10 +90,11 @@ def summary(
 
 def _behind(actors: list[dict[str, Any]] | None) -> str:
     """Who may be behind it: never more than a hypothesis."""
-    named = [a for a in actors or [] if a["actor"] != UNKNOWN]
-    if not named:
+    likely = list(actors or [])
+    if not likely or likely[0]["actor"] == UNKNOWN:
         return "Who is behind it is unknown."
-    hypotheses = ", ".join(f"{a['actor']} ({a['coverage']:.0%})" for a in named)
+    beliefs = [(a["actor"], min(a["coverage"], 0.99)) for a in likely]
+    hypotheses = ", ".join(f"{name} ({belief:.0%})" for name, belief in beliefs)
     return f"Who is behind it is not established; hypotheses: {hypotheses}."
 
 
@@ -117,7 +118,8 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
         "undeclared": {
             "text": "The accounts do not declare a common owner.",
             "observed": f"{together.inside} of {len(group.group.accounts)} in one declared "
-            "organisation",
+            "organisation"
+            + ("" if together.recorded else "; this log records no organisation at all"),
             "usual": "four fifths or more where accounts are openly together",
             "e_value": _exp(together.log_e),
             "max": _exp(together.largest),
@@ -138,7 +140,7 @@ def honest_explanation(weighed: Weighed, decision: Decision, index: int, facts: 
     """The strongest honest reading of this group, with the figures that speak for or against it."""
     group = weighed.groups[index]
     seen = circumstances_of(weighed, group, facts)
-    reading, favouring, against = strongest_explanation(seen, group, decision)
+    reading, favouring, against = strongest_explanation(seen, group, decision, index)
     return f"{reading} For it: {favouring}. Against it: {against}."
 
 

@@ -79,7 +79,7 @@ def circumstances_of(weighed: Weighed, group: WeighedGroup, facts: Facts) -> Cir
 
 
 def strongest_explanation(
-    seen: Circumstances, group: WeighedGroup, decision: Decision
+    seen: Circumstances, group: WeighedGroup, decision: Decision, index: int
 ) -> tuple[str, str, str]:
     """The reading that is contradicted least: what it says, what is for it, what against it."""
     if group.togetherness.openly:
@@ -89,11 +89,10 @@ def strongest_explanation(
             "nothing that this scan looks at",
         )
     alike = decision.owners_like(group.score)
-    collects = (len(decision.reference) + 1.0) / (alike + 1.0)
     against = {
         "crowd": group.acts.log_e,
         "owner": group.togetherness.log_e,
-        "work": float(np.log(collects)),
+        "work": float(np.log(max(decision.e_collects[index], 1e-9))),
     }
     weakest = min(against, key=lambda name: against[name])
     if weakest == "crowd":

@@ -41,6 +41,9 @@ _ACCOUNT_EVIDENCE: dict[str, str] = {
 }
 
 
+_TYING_FACTS = {"payment_token", "device_token", "signup_net_token"}
+
+
 @dataclass(frozen=True, slots=True)
 class ScanSettings:
     """What a scan is asked for.
@@ -163,6 +166,11 @@ def missing_evidence(log: Log) -> list[str]:
     """Which evidence the log could not give, in words: columns that are not there, or are empty."""
     lacking = {name: {*log.absent[name], *log.empty[name]} for name in log.absent}
     found = [text for name, text in _EVIDENCE_OF.items() if name in lacking["exchanges"]]
+    if "client_net_token" in lacking["exchanges"] and _TYING_FACTS <= lacking["accounts"]:
+        found.append(
+            "no payment, device or network: hardly anything but wording can tie accounts, and "
+            "groups that nothing else ties are not reported"
+        )
     if "account_id" in lacking["accounts"]:
         found.append("no accounts table: payments, devices and organisations cannot be seen")
     else:

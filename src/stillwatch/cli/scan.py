@@ -88,6 +88,7 @@ def command(
         return
     _check(exchanges, lake, out, fdr, grid)
     unasked = _signals(without)
+    _spare_inputs(out, (*exchanges, accounts, credentials, releases, actors))
     started = time.monotonic()
     moment = _moment(until) if until else None
     profiles = tuple(read_actors(actors)) if actors else None
@@ -132,6 +133,22 @@ def _check(
         )
     if out is not None and out.exists() and not out.is_dir():
         raise InputError("this is a file, not a folder.", where=str(out), remedy="Give a folder.")
+
+
+def _spare_inputs(out: Path | None, inputs: Iterable[Path | None]) -> None:
+    """Findings have file names of their own, and one of them is that of a log."""
+    if out is None:
+        return
+    for given in inputs:
+        if given is None or not given.exists():
+            continue
+        folder = given if given.is_dir() else given.parent
+        if folder.resolve() == out.resolve():
+            raise InputError(
+                "the findings would overwrite the log.",
+                where=str(out),
+                remedy="Give --out a folder that holds none of the input.",
+            )
 
 
 def _signals(given: str | None) -> frozenset[str]:

@@ -47,15 +47,8 @@ def find_communities(
         _leiden(graph, active / size, parameters.seed)[: len(exchanges)]
         for size in (parameters.cohesive, parameters.fine)
     )
-    graph = _graph(
-        len(exchanges),
-        fragments.count,
-        _fragment_edges(fragments, exchanges, active, parameters.once),
-        _fact_edges(facts, exchanges, active, alike_once=True),
-    )
-    whole = _leiden(graph, 1.0, parameters.seed)[: len(exchanges)]
     of_account = _refine(coarse, fine, fragments, exchanges, active, parameters)
-    of_account = _reunite(of_account, whole, fragments, edges, active, parameters)
+    of_account = _reunite(of_account, fragments, edges, active, parameters)
     membership = np.concatenate([of_account, _homes(of_account, fragments)])
     held = _held_together(membership, fragments, edges, facts, len(exchanges))
     nothing = (edges[0][:0], edges[1][:0], edges[2][:0])
@@ -63,27 +56,21 @@ def find_communities(
     return held, by_facts[: len(exchanges)]
 
 
-def _fragment_edges(
-    fragments: Fragments, exchanges: IntArray, active: int, once: float = 2.0
-) -> Edges:
+def _fragment_edges(fragments: Fragments, exchanges: IntArray, active: int) -> Edges:
     """Rarity of the wording × its share of the account's traffic × log of how often.
 
-    No share is too small: who uses many phrases in turn shows each of them seldom. What was used
-    once may be a quotation, unless it is part `once` of all that the account sent. Whether an
+    No share is too small: who uses many phrases in turn shows each of them seldom. Whether an
     account works on a community's wording is asked of all of it together (`members`).
     """
     share = fragments.pair_exchanges / np.maximum(exchanges[fragments.pair_accounts], 1)
     rarity = np.log(active / np.maximum(fragments.accounts[fragments.pair_fragments], 1))
     weight = rarity * share * np.log1p(fragments.pair_exchanges)
-    keep = (weight > 0) & ((fragments.pair_exchanges >= 2) | (share >= once))
+    keep = (weight > 0) & (fragments.pair_exchanges >= 2)
     return fragments.pair_accounts[keep], fragments.pair_fragments[keep], weight[keep]
 
 
-def _fact_edges(facts: Facts, exchanges: IntArray, active: int, alike_once: bool = False) -> Edges:
-    """Rarity of the value × the share of the account's traffic that shows it.
-
-    Values that the very same accounts hold (card, device and address of one desk) are one fact.
-    """
+def _fact_edges(facts: Facts, exchanges: IntArray, active: int) -> Edges:
+    """Rarity of the value × the share of the account's traffic that shows it."""
     if len(facts.value) == 0:
         return facts.accounts, facts.value, np.zeros(0)
     _, value, holders = np.unique(facts.value, return_inverse=True, return_counts=True)
@@ -94,19 +81,8 @@ def _fact_edges(facts: Facts, exchanges: IntArray, active: int, alike_once: bool
     )
     share = np.where(sign_up, 1.0, share)
     weight = np.log(active / np.maximum(holders[value], 1)) * share
-    if alike_once:
-        weight /= _held_alike(facts.accounts, value.ravel(), len(holders))[value]
     keep = (holders[value] >= 2) & (weight > 0)
     return facts.accounts[keep], value[keep].astype(np.int64), weight[keep]
-
-
-def _held_alike(accounts: IntArray, value: IntArray, values: int) -> IntArray:
-    """For each value, how many values have the same holders, itself included."""
-    marks = np.random.default_rng(0).integers(1 << 62, size=int(accounts.max()) + 1)
-    holders = np.zeros(values, np.int64)
-    np.bitwise_xor.at(holders, value, marks[accounts])  # a hash of the set
-    _, alike, count = np.unique(holders, return_inverse=True, return_counts=True)
-    return np.asarray(count[alike.ravel()], np.int64)
 
 
 def _graph(accounts: int, fragments: int, edges: Edges, fact_edges: Edges) -> igraph.Graph:
@@ -174,7 +150,6 @@ def _refine(
 
 def _reunite(
     of_account: IntArray,
-    whole: IntArray,
     fragments: Fragments,
     edges: Edges,
     active: int,
@@ -183,38 +158,22 @@ def _reunite(
     """Join communities that use the same fragments in the same proportions.
 
     Rarity counts twice here (as idf does in a cosine of documents): a phrase that many use must
-    not make two groups look alike. Few prompts show few of a campaign's fragments, so that pieces of
-    it look less alike than they are: within what one coarsest community holds, pieces as alike
-    across as within (Morisita again) need only the cosine that different campaigns may have.
-
-    Args:
-        whole: The coarsest community of each account.
+    not make two groups look alike.
     """
+    sizes = np.bincount(of_account)
+    home = of_account[edges[0]]
     rarity = np.log(active / np.maximum(fragments.accounts[edges[1]], 1))
-    weight = edges[2] * np.maximum(rarity, 0)
-    while True:
-        sizes = np.bincount(of_account)
-        home = of_account[edges[0]]
-        several = sizes[home] > 1
-        use = _table(
-            home[several], edges[1][several], weight[several], (len(sizes), fragments.count)
-        )
-        whole_of = np.zeros(len(sizes), np.int64)
-        whole_of[of_account] = whole
-        a, b = _meeting(use)
-        squares, across = _row_squares(use), _row_products(use, a, b)
-        alone = np.bincount(home[several], weight[several] ** 2, minlength=len(sizes))
-        within = (squares - alone) / np.maximum(sizes * (sizes - 1.0), 1.0)
-        cosine = across / np.sqrt(squares[a] * squares[b])
-        joined = cosine >= parameters.same_wording
-        of_one = (whole_of[a] == whole_of[b]) & (within[a] > 0) & (within[b] > 0)
-        of_one &= across / (sizes[a] * sizes[b]) >= parameters.same_wording * np.sqrt(
-            np.maximum(within[a] * within[b], 0)
-        )
-        joined |= of_one & (cosine >= parameters.alike)
-        if not joined.any():
-            return of_account
-        of_account = _components(a[joined], b[joined], len(sizes))[of_account]
+    several = sizes[home] > 1
+    use = _table(
+        home[several],
+        edges[1][several],
+        (edges[2] * np.maximum(rarity, 0))[several],
+        (len(sizes), fragments.count),
+    )
+    a, b = _meeting(use)
+    norms = np.sqrt(_row_squares(use))
+    joined = _row_products(use, a, b) >= parameters.same_wording * norms[a] * norms[b]
+    return _components(a[joined], b[joined], len(sizes))[of_account]
 
 
 def _table(

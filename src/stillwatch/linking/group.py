@@ -33,14 +33,11 @@ class LinkingParameters:
             at first and when it is looked at closely. They set the resolution of Leiden's
             modularity to N / cohesive: at a fixed resolution, small communities of a large log
             would be merged (Fortunato and Barthélemy 2007).
-        once: Wording that an account used once links it when it is this part of all that it sent.
         alike: Pieces of one community stay together when their accounts are at least so alike
             across the pieces as within them.
         same_wording: Communities whose use of fragments has at least this cosine are one group: a
             resolution that keeps small groups apart cuts large ones up. Pieces of one campaign were
-            at 0.93 and more, different campaigns that share a wrapper at 0.7 at most; so above
-            `alike` it is enough for pieces of one coarsest community that are as alike across as
-            within.
+            at 0.93 and more, different campaigns that share a wrapper at 0.7 at most.
         seed: Leiden visits nodes in random order; the result must not depend on when it ran.
     """
 
@@ -51,7 +48,6 @@ class LinkingParameters:
     part_of_median: float = 0.1
     cohesive: int = 1_000
     fine: int = 100
-    once: float = 0.2
     alike: float = 0.7
     same_wording: float = 0.85
     seed: int = 20_26

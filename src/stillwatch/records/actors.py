@@ -97,6 +97,12 @@ def _profile(entry: object, where: str) -> ActorProfile:
             where=where,
             remedy=f"Use {', '.join(sorted(_FIELDS))}.",
         )
+    if not any(entry.get(family) for family in ("templates", "infrastructure", "metadata")):
+        raise InputError(
+            "a profile that says nothing can be compared with nothing.",
+            where=where,
+            remedy="Give templates, infrastructure or metadata, or leave the actor out.",
+        )
     first, last = _period(entry.get("period"), where)
     return ActorProfile(
         actor=actor.strip(),

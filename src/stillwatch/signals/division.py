@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import erf, exp, sqrt
+from math import erf, sqrt
 
 import numba as nb
 import numpy as np
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from stillwatch.signals.owners import even_positions, numbered
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["BINS", "DivisionParameters", "bets", "bets_of_few", "bins_of", "own_subjects"]
+__all__ = ["BINS", "DivisionParameters", "bets", "bins_of", "own_subjects"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -47,19 +47,7 @@ BINS = np.array([-np.inf, -1.0, 0.0, 1.0, 2.0, 3.0, 4.5, 6.5, 10.0, np.inf])
 @cache
 def bets() -> FloatArray:
     """What one queue expects in each bin: a standard normal, with a tenth spread for mishaps."""
-    return _staked([0.5 * (1.0 + erf(edge / sqrt(2.0))) for edge in BINS])
-
-
-@cache
-def bets_of_few() -> FloatArray:
-    """What it may expect of few prompts, whose likenesses are mostly nought and now and then large.
-
-    An exponential less its mean, the skewed law of mean 0 and variance 1, with a tenth spread.
-    """
-    return _staked([1.0 - exp(-max(edge + 1.0, 0.0)) for edge in BINS])
-
-
-def _staked(below: list[float]) -> FloatArray:
+    below = np.array([0.5 * (1.0 + erf(edge / sqrt(2.0))) for edge in BINS])
     chances = np.diff(below)
     uniform = np.full(len(chances), 1.0 / len(chances))
     return np.asarray(0.9 * chances / chances.sum() + 0.1 * uniform)

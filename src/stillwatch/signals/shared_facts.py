@@ -53,7 +53,6 @@ class Facts:
         accounts: Position of the account in the traffic's `account_names`.
         value: Dense number of the value.
         exchanges: Exchanges of the account that show it (1 for facts of sign-up).
-        observable: The log tells who pays, from what device or from where, at all.
     """
 
     kinds: tuple[str, ...]
@@ -61,17 +60,14 @@ class Facts:
     accounts: IntArray
     value: IntArray
     exchanges: IntArray
-    observable: bool = True
 
     def tied_share(self, accounts: IntArray, active: int) -> float:
         """The part of the accounts that share any rare value with another of them.
 
         Clients and request metadata do not count: users of an app have them for the reason for
-        which they have its wording. Nor do answers: who asks alike is answered alike. 1 where the log tells nothing of the kind: what cannot be seen is held against nobody, and
-        in nobody's favour.
+        which they have its wording. Nor do answers: who asks alike is answered alike. 0 where the
+        log tells nothing of the kind: what cannot be seen is held against nobody.
         """
-        if not self.observable:
-            return 1.0
         of_app = [i for i, k in enumerate(self.kinds) if k in _COMES_WITH_WORDING]
         here = self.rare(active) & np.isin(self.accounts, accounts) & ~np.isin(self.kind, of_app)
         values, holders = np.unique(self.value[here], return_counts=True)
@@ -135,7 +131,6 @@ class Sightings:
     value: IntArray
     exchanges: IntArray
     first_seen: IntArray
-    observable: bool = True
 
     def until(self, midnight: int, accounts: IntArray) -> Sightings:
         """What these accounts had shown before a midnight (UTC, microseconds since 1970).
@@ -151,7 +146,6 @@ class Sightings:
             self.value[known],
             self.exchanges[known],
             self.first_seen[known],
-            self.observable,
         )
 
     def facts(self) -> Facts:
@@ -170,7 +164,6 @@ class Sightings:
             pairs[shared] & 0xFFFFFFFF,
             numbered.astype(np.int64),
             exchanges[shared],
-            self.observable,
         )
 
 
@@ -196,15 +189,6 @@ def read_sightings(
         result["value"].to_numpy()[active].astype(np.int64),
         result["exchanges"].to_numpy()[active].astype(np.int64),
         result["first_seen"].to_numpy()[active].astype(np.int64),
-        observable=any(
-            column not in log.absent[table]
-            for table, column in (
-                ("accounts", "payment_token"),
-                ("accounts", "device_token"),
-                ("accounts", "signup_net_token"),
-                ("exchanges", "client_net_token"),
-            )
-        ),
     )
 
 
