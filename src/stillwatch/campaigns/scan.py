@@ -166,7 +166,7 @@ def missing_evidence(log: Log) -> list[str]:
     """Which evidence the log could not give, in words: columns that are not there, or are empty."""
     lacking = {name: {*log.absent[name], *log.empty[name]} for name in log.absent}
     found = [text for name, text in _EVIDENCE_OF.items() if name in lacking["exchanges"]]
-    if "client_net_token" in lacking["exchanges"] and _TYING_FACTS <= lacking["accounts"]:
+    if "client_net_token" in lacking["exchanges"] and lacking["accounts"] >= _TYING_FACTS:
         found.append(
             "no payment, device or network: hardly anything but wording can tie accounts, and "
             "groups that nothing else ties are not reported"
