@@ -305,6 +305,10 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
         "owners of this log (its accounts, and declared organisations). Hostile accounts "
         "among them can hide a campaign, not make one.",
         "Country and language are never evidence.",
+        "Measured, on eleven simulated worlds without a campaign: of the honest groups raised, 0.5% "
+        "(at most 1.6%, with 95% confidence) reached all three claims at a nominal 1%. Claim 3 alone "
+        "reached it in 3.5% of them: honest groups that share a template are more alike than its "
+        "null allows (docs/statistics.md, Calibration).",
     ]
 
 

@@ -169,8 +169,8 @@ def rate_in_words(fdr_q: float) -> str:
     if fdr_q <= 0:
         return "It would be reported at any false discovery rate."
     return (
-        f"It is reported even if at most {_expected(fdr_q)} of all reported campaigns "
-        "may be false on average."
+        f"It would still be reported if no more than {_expected(fdr_q)} of all reported campaigns "
+        "were allowed to be false, on average."
     )
 
 
