@@ -27,7 +27,7 @@ def measure(scene: Scene) -> Tell:
     """
     strata = like_accounts(scene, by_automation=False)
     figures = [Figure("part of the answers that nobody came back to:", untouched(scene), strata)]
-    return tell_of(scene, NAME, "nobody follows up, corrects or asks again", figures)
+    return tell_of(scene, NAME, "Nobody follows up, corrects or asks again.", figures)
 
 
 def untouched(scene: Scene) -> FloatArray:

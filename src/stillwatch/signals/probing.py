@@ -32,7 +32,7 @@ def measure(scene: Scene) -> Tell:
     scores = fewer_refusals(scene)
     everybody = np.zeros(len(scores), np.int64)
     figures = [Figure("refusals fell, in standard deviations, by", scores, everybody)]
-    text = "most of its first requests were refused, and hardly any of the later ones"
+    text = "Most of its first requests were refused, and hardly any of the later ones."
     return tell_of(scene, NAME, text, figures)
 
 

@@ -34,7 +34,7 @@ def measure(scene: Scene) -> Tell:
         return silent(NAME, len(scene.groups))
     name = "turned to a model just released, 1 or 0:"
     figure = Figure(name, turns, like_accounts(scene), STAKE)
-    text = "it turned to a new model within a day of the release, sooner than its like"
+    text = "It turned to a new model within a day of the release, sooner than its like."
     return tell_of(scene, NAME, text, [figure])
 
 

@@ -35,7 +35,7 @@ def measure(scene: Scene) -> Tell:
         Figure("hours of the day in use, of 24:", busy_hours(scene), strata),
         Figure("use on the first day, in later days' mean:", full_at_once(scene), strata),
     ]
-    text = "it is in use round the clock, or at full use from the first day, more than its like"
+    text = "It is in use round the clock, or at full use from the first day, more than its like."
     return tell_of(scene, NAME, text, figures)
 
 
