@@ -68,7 +68,8 @@ def render_tables() -> str:
         "Columns in bold are required.\n"
         "A missing column, or a null, costs detection power and never breaks a run; the scan says "
         "which evidence it had to do without.\n"
-        "Times are in UTC.\n"
+        "Times are in UTC; a time without a zone is taken as UTC, and a number as seconds, "
+        "milliseconds, microseconds or nanoseconds since 1970, by its size.\n"
     )
     parts.append("## The exchange log: what goes in\n")
     parts += [_table(schema) for schema in LOG_TABLES]

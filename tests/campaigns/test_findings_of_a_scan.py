@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -215,6 +217,22 @@ def test_files_and_rows_in_another_order_give_the_same_findings(tmp_path: Path) 
     for schema in FINDINGS_TABLES:
         assert one.table(schema.name).equals(other.table(schema.name)), schema.name
     assert one.campaigns.num_rows == 1
+
+
+def test_times_as_milliseconds_give_the_same_findings(tmp_path: Path) -> None:
+    """A log whose times are whole numbers is read by its views and its batches alike."""
+    book, workers = planted(23)
+    whole = book.scan(tmp_path)
+    for path in (tmp_path / "exchanges").iterdir():
+        table = pq.read_table(path)
+        times = table["started_at"].cast(pa.int64())
+        milliseconds = pc.divide(times, 1000)  # the stories keep to whole seconds
+        place = table.column_names.index("started_at")
+        pq.write_table(table.set_column(place, "started_at", milliseconds), path)
+    numbers = book.scan(tmp_path)
+
+    assert members_of(numbers) == members_of(whole) == set(workers)
+    assert numbers.exchanges.equals(whole.exchanges)
 
 
 def test_a_lone_worker_is_no_campaign(tmp_path: Path) -> None:

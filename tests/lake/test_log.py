@@ -86,6 +86,74 @@ def test_times_without_a_zone_are_read_as_utc(tmp_path: Path) -> None:
     assert set(batch.column("started_at").to_pylist()) == {START}
 
 
+@pytest.mark.parametrize(
+    ("factor", "arrow_type"),
+    [
+        (1, pa.int64()),
+        (1, pa.int32()),
+        (1, pa.float64()),
+        (10**3, pa.int64()),
+        (10**3, pa.float64()),
+        (10**6, pa.int64()),
+        (10**6, pa.uint64()),
+        (10**9, pa.int64()),
+        (10**3, pa.string()),
+    ],
+)
+def test_times_as_numbers_are_read_by_their_size(
+    tmp_path: Path, factor: int, arrow_type: pa.DataType
+) -> None:
+    """Seconds to nanoseconds since 1970 are the same moments, in the view and in the batches."""
+    seconds = [int((START + timedelta(hours=i)).timestamp()) * factor for i in range(3)]
+    given = pa.array([str(s) for s in seconds] if arrow_type == pa.string() else seconds)
+    log = opened(tmp_path, exchanges(3).set_column(2, "started_at", given.cast(arrow_type)))
+    expected = {START + timedelta(hours=i) for i in range(3)}
+
+    assert {r["started_at"] for r in rows(log, "exchanges")} == expected
+    (batch, _, _) = next(log.batches([]))
+    assert set(batch.column("started_at").to_pylist()) == expected
+    assert log.usable(batch).to_pylist() == [True] * 3
+
+
+def test_files_that_write_times_differently_are_one_log(tmp_path: Path) -> None:
+    """A sender that changes from milliseconds to timestamps loses no day."""
+    folder = tmp_path / "exchanges"
+    folder.mkdir()
+    milliseconds = pa.array(
+        [int((START + timedelta(hours=i)).timestamp()) * 1000 for i in range(2)]
+    )
+    pq.write_table(exchanges(2).set_column(2, "started_at", milliseconds), folder / "a.parquet")
+    pq.write_table(exchanges(2), folder / "b.parquet")
+    log = open_log(exchanges=folder)
+
+    assert [r["started_at"] for r in rows(log, "exchanges")].count(START) == 2
+    batches = [b.column("started_at").to_pylist() for b, _, _ in log.batches([])]
+    assert batches[0] == batches[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("2026-05-04 12:00:00", NOON),
+        ("2026-05-04T14:00:00+02:00", NOON),
+        ("noon", None),
+        (float("nan"), None),
+        (1e30, None),
+        (-5, datetime(1969, 12, 31, 23, 59, 55, tzinfo=UTC)),
+    ],
+)
+def test_view_and_batches_agree_on_every_time(
+    tmp_path: Path, given: object, wanted: datetime | None
+) -> None:
+    """What one takes, the other takes; what is no time is null in both."""
+    log = opened(tmp_path, exchanges(1, finished_at=[given]))
+
+    (row,) = rows(log, "exchanges")
+    (batch, _, _) = next(log.batches(["finished_at"]))
+    assert row["finished_at"] == wanted
+    assert batch.column("finished_at").to_pylist() == [wanted]
+
+
 def test_columns_of_ones_own_are_kept(tmp_path: Path) -> None:
     """The contract lets a source have more to say."""
     log = opened(tmp_path, exchanges(2, gateway=["g", "h"]))
@@ -160,7 +228,7 @@ def test_rows_that_name_nobody_or_no_time_are_counted_and_unusable(tmp_path: Pat
     (batch, _, _) = next(log.batches([]))
 
     assert log.usable(batch).to_pylist() == [True, False, False, True, False]
-    assert log.left_out == {"id, account or time is missing": 2}
+    assert log.left_out == {"id, account or time is missing or no such value": 2}
 
 
 def test_repeated_ids_are_shown_once_when_asked(tmp_path: Path) -> None:

@@ -183,6 +183,7 @@ def test_empty_folder_is_an_input_error(tmp_path: Path) -> None:
         (int(START.timestamp() * 1_000_000), START),
         (int(START.timestamp() * 1_000_000_000), START),
         (str(START.timestamp()), START),
+        ("1777123112300", datetime(2026, 4, 25, 13, 18, 32, 300_000, tzinfo=UTC)),
         ("noon", None),
         (True, None),
         (float("nan"), None),

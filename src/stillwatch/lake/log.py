@@ -23,11 +23,13 @@ from stillwatch.records import (
     EXCHANGES,
     MODEL_RELEASES,
     TIMESTAMP,
+    Column,
     InputError,
     Problem,
     TableSchema,
     conform,
 )
+from stillwatch.records.moments import moment_of_number, moment_of_text
 
 __all__ = ["Log", "open_log", "parquet_files"]
 
@@ -38,6 +40,11 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 """No request to a hosted language model is older: such a time is a clock or a unit gone wrong."""
 
 BATCH_ROWS = 32_768
+
+_NUMBERS = {
+    *("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"),
+    *("FLOAT", "DOUBLE"),
+}
 
 
 @dataclass(slots=True)
@@ -96,7 +103,7 @@ class Log:
         early = pc.fill_null(pc.less(started, pa.scalar(EARLIEST, TIMESTAMP)), False)
         latest = pa.scalar(datetime.now(UTC) + CLOCK_TOLERANCE, TIMESTAMP)
         future = pc.fill_null(pc.greater(started, latest), False)
-        self._count("id, account or time is missing", pc.invert(complete))
+        self._count("id, account or time is missing or no such value", pc.invert(complete))
         self._count("starts in the future", future)
         self._count(f"starts before {EARLIEST.year} (is its time in other units?)", early)
         known = pc.fill_null(pc.less(started, pa.scalar(self.as_of, TIMESTAMP)), False)
@@ -303,23 +310,50 @@ def _create_view(
     if not paths:
         connection.register(name, schema.empty())
         return schema.names
-    listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in paths)
-    source = f"read_parquet([{listed}], union_by_name = true)"
-    described = connection.execute(f"describe select * from {source}").fetchall()
-    present = {row[0]: row[1] for row in described}
     types = _duckdb_types(connection, schema)
-    parts = []
-    for item in schema.columns:
-        wanted = types[item.name]
-        if item.name not in present:
-            parts.append(f"null::{wanted} as {item.name}")
-        elif present[item.name] == wanted:
-            parts.append(item.name)
-        else:
-            parts.append(f"try_cast({item.name} as {wanted}) as {item.name}")
-    extra = [f'"{c}"' for c in present if c not in schema.names]
-    connection.execute(f"create view {name} as select {', '.join(parts + extra)} from {source}")
-    return tuple(c for c in schema.names if c not in present)
+    selects, present_anywhere = [], set[str]()
+    for group in _alike_in_times(paths, schema):
+        listed = ", ".join("'" + str(p).replace("'", "''") + "'" for p in group)
+        source = f"read_parquet([{listed}], union_by_name = true)"
+        described = connection.execute(f"describe select * from {source}").fetchall()
+        present = {row[0]: row[1] for row in described}
+        present_anywhere |= set(present)
+        parts = []
+        for item in schema.columns:
+            wanted = types[item.name]
+            if item.name not in present:
+                parts.append(f"null::{wanted} as {item.name}")
+            elif present[item.name] == wanted:
+                parts.append(item.name)
+            else:
+                parts.append(f"{_cast_in_sql(item, present[item.name], wanted)} as {item.name}")
+        extra = [f'"{c}"' for c in present if c not in schema.names]
+        selects.append(f"select {', '.join(parts + extra)} from {source}")
+    connection.execute(f"create view {name} as {' union all by name '.join(selects)}")
+    return tuple(c for c in schema.names if c not in present_anywhere)
+
+
+def _alike_in_times(paths: tuple[Path, ...], schema: TableSchema) -> list[list[Path]]:
+    """The files by how they write times: DuckDB cannot read numbers and timestamps as one column."""
+    moments = {c.name for c in schema.columns if c.arrow_type == TIMESTAMP}
+    groups: dict[frozenset[str], list[Path]] = {}
+    for path in paths:
+        numbers = frozenset(
+            f.name
+            for f in pq.read_schema(path)
+            if f.name in moments and (pa.types.is_integer(f.type) or pa.types.is_floating(f.type))
+        )
+        groups.setdefault(numbers, []).append(path)
+    return list(groups.values())
+
+
+def _cast_in_sql(item: Column, given: str, wanted: str) -> str:
+    """A column as `conform` casts it, so that the views and the batches agree."""
+    if item.arrow_type == TIMESTAMP and given in _NUMBERS:
+        return moment_of_number(item.name)
+    if item.arrow_type == TIMESTAMP and given == "VARCHAR":
+        return moment_of_text(item.name)
+    return f"try_cast({item.name} as {wanted})"
 
 
 def _duckdb_types(connection: duckdb.DuckDBPyConnection, schema: TableSchema) -> dict[str, str]:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.records.errors import InputError, Problem
-from stillwatch.records.schema import TableSchema
+from stillwatch.records.moments import as_moments
+from stillwatch.records.schema import TIMESTAMP, TableSchema
 
 __all__ = ["Conformed", "conform"]
 
@@ -110,10 +111,8 @@ def _cast(
     """The values as `arrow_type`, with null and the row's number where one cannot be cast."""
     if values.type == arrow_type:
         return values, []
-    if pa.types.is_timestamp(arrow_type) and pa.types.is_timestamp(values.type):
-        if values.type.tz is None:
-            values = pc.assume_timezone(values, "UTC")
-        return values.cast(arrow_type, safe=False), []
+    if arrow_type == TIMESTAMP and (moments := as_moments(values)) is not None:
+        return moments
     try:
         return values.cast(arrow_type), []
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -15,13 +15,12 @@ import pyarrow as pa
 
 from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import EXCHANGES, LOG_TABLES, TableSchema
+from stillwatch.records.moments import EPOCH_UNITS
 
 __all__ = ["TypedRows", "typed_column", "typed_rows"]
 
-# From which number on an epoch is in nano-, micro- and milliseconds: as seconds it would lie
-# three thousand years ahead.
-_EPOCH_UNITS = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (0.0, 1.0))
 _INT_LIMIT = 2**63
+_LONG_NUMBER = re.compile(r"[0-9]{9,}\Z")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*\Z")
 
 
@@ -120,16 +119,16 @@ def _moment(value: Any) -> datetime:
     """A time: ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970. Naive is UTC."""
     if isinstance(value, str):
         text = value.strip()
-        try:
-            value = datetime.fromisoformat(text)
+        try:  # thirteen digits are milliseconds, though they may spell a date and an hour
+            value = float(text) if _LONG_NUMBER.match(text) else datetime.fromisoformat(text)
         except ValueError:
             value = float(text)
     if isinstance(value, bool):
         raise ValueError(value)
     if isinstance(value, int | float):
         value = value if isinstance(value, int) else _number(value)
-        factor = next(factor for least, factor in _EPOCH_UNITS if abs(value) >= least)
-        return datetime.fromtimestamp(value / factor, UTC)
+        factor = next(factor for least, factor in EPOCH_UNITS if abs(value) >= least)
+        return datetime.fromtimestamp(value * factor / 1e6, UTC)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):
