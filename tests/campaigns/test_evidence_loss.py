@@ -88,13 +88,19 @@ def test_without_networks_wording_and_cards_still_tell(story, tmp_path: Path) ->
     assert "no client software" in missing(findings)
 
 
-def test_without_identities_wording_and_networks_still_tell(story, tmp_path: Path) -> None:
-    """Nor are cards, devices and telephones."""
+def test_without_identities_networks_tie_nobody_and_it_is_said(story, tmp_path: Path) -> None:
+    """Three offices would look like the three proxies of this campaign: it is seen and held back."""
     _, folder, workers = story
     findings = scan_without(folder, tmp_path / "log", accounts=IDENTITY)
 
-    assert members_of(findings) == workers
-    assert "no payment tokens" in missing(findings)
+    assert findings.campaigns.num_rows == 0
+    assert "no payment or contact: hardly anything but wording and places" in missing(findings)
+    held_back = [
+        set(row["account_ids"])
+        for row in findings.tested.to_pylist()
+        if row["why_not_reported"].startswith("Wording alone ties it")
+    ]
+    assert workers in held_back
 
 
 @pytest.mark.parametrize("emptied", [False, True], ids=["absent", "empty"])

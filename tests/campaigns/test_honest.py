@@ -102,11 +102,11 @@ def test_each_finding_says_what_it_would_be_without_each_signal(campaign) -> Non
 
 
 def test_a_finding_with_two_ties_survives_the_loss_of_one(tmp_path: Path) -> None:
-    """Cards and devices tie the same accounts: either suffices."""
+    """Cards and telephones tie the same accounts: either suffices."""
     book, workers = planted(5, workers=14)
     for row in book.accounts:
         if row["account_id"] in workers:
-            row["device_token"] = f"device-{int(row['account_id'][1:]) // 5}"
+            row["phone_token"] = f"phone-{int(row['account_id'][1:]) // 5}"
     weighed, decision, facts = weighed_of(book, tmp_path)
     (found,) = without_each_signal(weighed, facts, decision, 0.01).values()
 

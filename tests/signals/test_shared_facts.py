@@ -276,6 +276,44 @@ def test_the_tied_part_is_of_those_who_share_a_rare_value_among_themselves(tmp_p
     assert facts.tied_share(np.arange(5, 15), len(cards)) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("networks", "tied"),
+    [
+        (["lab", "lab", "lab", "lab"], 0.0),  # a machine of one place
+        (["lab", "home", "lab", "lab"], 0.5),  # the first is at two places, the second at one
+        (["lab", "home", "cafe", "campus"], 1.0),  # each at places where the other never was
+        ([None] * 4, 0.0),  # nobody can tell
+    ],
+)
+def test_a_device_ties_those_whom_no_place_brings_together(
+    tmp_path: Path, networks: list[str | None], tied: float
+) -> None:
+    """Two devices, each of two accounts, by the networks of these four."""
+    book = LogBook(3)
+    for number in range(40):
+        device = f"device {number // 2}" if number < 4 else None
+        network = networks[number] if number < 4 else networks[number % 4]
+        book.account(f"a{number:02}", device_token=device)
+        book.exchange(f"a{number:02}", "hi", book.moment(0), client_net_token=network)
+    facts = book.evidence(tmp_path).facts
+
+    assert facts.tied_share(np.arange(4), 40) == tied
+
+
+@pytest.mark.parametrize("kind", ["cache_key", "end_user_token", "client_net_token"])
+def test_what_a_program_or_a_place_brings_ties_nobody(tmp_path: Path, kind: str) -> None:
+    """Two of forty show it, and no card."""
+    book = LogBook(4)
+    for number in range(40):
+        book.account(f"a{number:02}")
+        shown = {kind: "the same"} if number < 2 else {}
+        book.exchange(f"a{number:02}", "hi", book.moment(0), **shown)
+    facts = book.evidence(tmp_path).facts
+
+    assert len(facts.value) > 0
+    assert facts.tied_share(np.arange(2), 40) == 0.0
+
+
 def test_like_answers_to_like_questions_tie_nobody(tmp_path: Path) -> None:
     """Six programs behind one public prompt are answered with the same word; two share a card."""
     book = LogBook(2)

@@ -160,8 +160,9 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
     if decision.held_back[index]:
         return (
-            f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, device, "
-            f"contact, key, network or conversation with another, {TIED:.0%} needed. Strangers share wording."
+            f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, contact, key or "
+            f"conversation, or a device at several places, with another, {TIED:.0%} needed. Strangers "
+            "share wording; one place explains its networks and machines, one program its settings."
         )
     if np.isneginf(group.log_e_crowds):
         return (

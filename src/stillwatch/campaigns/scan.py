@@ -41,7 +41,7 @@ _ACCOUNT_EVIDENCE: dict[str, str] = {
 }
 
 
-_TYING_FACTS = {"payment_token", "device_token", "signup_net_token"}
+_TYING_FACTS = {"payment_token", "phone_token", "email_token"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +166,13 @@ def missing_evidence(log: Log) -> list[str]:
     """Which evidence the log could not give, in words: columns that are not there, or are empty."""
     lacking = {name: {*log.absent[name], *log.empty[name]} for name in log.absent}
     found = [text for name, text in _EVIDENCE_OF.items() if name in lacking["exchanges"]]
-    if "client_net_token" in lacking["exchanges"] and lacking["accounts"] >= _TYING_FACTS:
+    if lacking["accounts"] >= _TYING_FACTS:
         found.append(
-            "no payment, device or network: hardly anything but wording can tie accounts, and "
+            "no payment or contact: hardly anything but wording and places can tie accounts, and "
             "groups that nothing else ties are not reported"
         )
+    if "client_net_token" in lacking["exchanges"] and "signup_net_token" in lacking["accounts"]:
+        found.append("no networks: a shared device may be a machine of one place, and ties nobody")
     if "account_id" in lacking["accounts"]:
         found.append("no accounts table: payments, devices and organisations cannot be seen")
     else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from scipy.sparse import csr_matrix
 
 from stillwatch.lake.log import Log
 from stillwatch.lake.queries import load_query
@@ -39,9 +40,11 @@ FAMILIES: dict[str, str] = {
 credited with its rarest shared fact of each family, not with all of them."""
 
 
-_COMES_WITH_AN_APP = frozenset({"client", "metadata"})
-_COMES_WITH_WORDING = _COMES_WITH_AN_APP | {"continuation"}  # like questions, like short answers
-_MET_BY_CHANCE = _COMES_WITH_AN_APP | {"network", "signup_network"}
+_COMES_WITH_A_PLACE = frozenset({"network", "signup_network"})
+_MET_BY_CHANCE = _COMES_WITH_A_PLACE | {"client", "metadata"}
+_COMES_WITH_A_PROGRAM = frozenset({"client", "metadata", "cache_key", "end_user"})
+_COMES_WITH_WORDING = frozenset({"continuation"})  # like questions, like short answers
+_TIES_NOBODY = _COMES_WITH_A_PLACE | _COMES_WITH_A_PROGRAM | _COMES_WITH_WORDING
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +65,41 @@ class Facts:
     exchanges: IntArray
 
     def tied_share(self, accounts: IntArray, active: int) -> float:
-        """The part of the accounts that share any rare value with another of them.
+        """The part of the accounts that share a rare value which no one honest cause explains.
 
-        Clients and request metadata do not count: users of an app have them for the reason for
-        which they have its wording. Nor do answers: who asks alike is answered alike. 0 where the
-        log tells nothing of the kind: what cannot be seen is held against nobody.
+        A program brings its client, its request metadata, its cache key and the end user it names,
+        beside its wording; a place brings networks, and machines that people use in turns; who asks
+        alike is answered alike. So these do not count, nor does a device two of whose holders were
+        seen on one network, or any device where the log tells no networks: what cannot be seen is
+        held against nobody.
         """
-        of_app = [i for i, k in enumerate(self.kinds) if k in _COMES_WITH_WORDING]
-        here = self.rare(active) & np.isin(self.accounts, accounts) & ~np.isin(self.kind, of_app)
-        values, holders = np.unique(self.value[here], return_counts=True)
-        tied = here & np.isin(self.value, values[holders > 1])
+        inside = np.isin(self.accounts, accounts)
+        counts = inside & self.rare(active) & ~self._of(_TIES_NOBODY)
+        counts &= ~np.isin(self.value, self._machines_of_a_place(inside))
+        values, holders = np.unique(self.value[counts], return_counts=True)
+        tied = counts & np.isin(self.value, values[holders > 1])
         return len(np.unique(self.accounts[tied])) / max(len(accounts), 1)
+
+    def _machines_of_a_place(self, inside: npt.NDArray[np.bool_]) -> IntArray:
+        """Devices of which two of these holders share a network; all, without networks."""
+        device, place = inside & self._of({"device"}), self._of(_COMES_WITH_A_PLACE)
+        if not place.any():
+            return np.unique(self.value[device])
+        on, at = self._holders(device), self._holders(inside & place)
+        return np.flatnonzero((on @ at.T).max(axis=1).toarray().ravel() > 1)
+
+    def _holders(self, entries: npt.NDArray[np.bool_]) -> csr_matrix:
+        """1 where a value (row) is shown by an account (column) in these entries."""
+        shape = (int(self.value.max(initial=0)) + 1, int(self.accounts.max(initial=0)) + 1)
+        shown = np.ones(int(entries.sum()), np.int64)
+        return csr_matrix((shown, (self.value[entries], self.accounts[entries])), shape=shape)
+
+    def _of(self, kinds: Collection[str]) -> npt.NDArray[np.bool_]:
+        return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
 
     def without(self, kinds: Collection[str]) -> Facts:
         """The facts of all other kinds."""
-        return self.only(~np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds]))
+        return self.only(~self._of(kinds))
 
     def only(self, entries: npt.NDArray[np.bool_]) -> Facts:
         """Some of the entries; kinds and the numbers of values stay as they are."""
@@ -91,7 +114,7 @@ class Facts:
     @property
     def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:
         """Facts that strangers do not meet in: not networks, not clients."""
-        return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k not in _MET_BY_CHANCE])
+        return ~self._of(_MET_BY_CHANCE)
 
     def rare(self, active: int) -> npt.NDArray[np.bool_]:
         """Values that fewer accounts hold than the root of N: an answer of one word is history too."""
