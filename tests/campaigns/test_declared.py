@@ -271,11 +271,41 @@ def test_a_declared_team_that_collects_is_for_a_person(tmp_path: Path) -> None:
 
 
 def test_a_log_without_accounts_declares_nothing(tmp_path: Path) -> None:
-    """No table, no organisations: nobody is openly together."""
+    """No table, no organisations: nobody is openly together, and nobody is shown not to be."""
     book = told(*[FIRM] * 6)
     book.write(tmp_path)
     declarations: Declarations = read_evidence(
         open_log(exchanges=tmp_path / "exchanges")
     ).declarations
+    found = declarations.togetherness(np.arange(6), microseconds(START))
 
-    assert not declarations.togetherness(np.arange(6), microseconds(START)).openly
+    assert not found.openly
+    assert (found.log_e, found.largest, found.unknown) == (0.0, 0.0, 6)
+
+
+def test_a_log_that_keeps_no_organisations_shows_nothing(tmp_path: Path) -> None:
+    """Forty accounts of which nothing is known weigh no more than one."""
+    found = weighed(told(*[{}] * 40), tmp_path)
+
+    assert (found.log_e, found.largest, found.unknown) == (0.0, 0.0, 40)
+
+
+def test_none_is_a_word_of_the_record(tmp_path: Path) -> None:
+    """Who says that nobody declared an owner has said something."""
+    found = weighed(told(*[{"organization_verified": "none"}] * 40), tmp_path)
+
+    assert found.unknown == 0
+    assert found.log_e == pytest.approx(np.log(1e9))
+
+
+def test_an_account_without_a_row_weighs_nothing(tmp_path: Path) -> None:
+    """Twelve accounts of a firm, of which the table has lost ten, hide nothing from anybody."""
+    book = told(*[FIRM] * 40)
+    lost = {f"a{number:02}" for number in range(10)}
+    book.accounts = [row for row in book.accounts if row["account_id"] not in lost]
+    book.exchange("a00", "hello", START)
+    declarations = book.evidence(tmp_path).declarations
+    found = declarations.togetherness(np.arange(12), microseconds(START))
+
+    assert (found.inside, found.unknown) == (2, 10)
+    assert found.log_e < 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planted_logs import LogBook, members_of, planted
+from planted_logs import DAY, START, LogBook, members_of, planted
 from stillwatch.campaigns.scan import ScanSettings, missing_evidence, scan
 from stillwatch.lake.log import open_log
 from stillwatch.records import ACCOUNTS, EXCHANGES, Findings
@@ -18,6 +20,12 @@ from stillwatch.records import ACCOUNTS, EXCHANGES, Findings
 TEXT = ("system_text", "input_text", "output_text")
 NETWORK = ("client_ip", "client_net_token", "client_asn", "user_agent", "tls_fingerprint")
 IDENTITY = ("payment_token", "device_token", "phone_token", "email_token", "signup_net_token")
+FIRM = {
+    "organization_id": "org",
+    "organization_verified": "contract",
+    "organization_since": START - 100 * DAY,
+    "email_domain": "team.example",
+}
 METADATA_ONLY = (*EXCHANGES.required, "model", "input_tokens", "output_tokens", "status")
 
 
@@ -132,16 +140,80 @@ def test_metadata_alone_runs_and_says_so(story, tmp_path: Path) -> None:
         assert words in missing(findings)
 
 
-def test_without_accounts_nothing_can_be_declared_and_it_is_said(story, tmp_path: Path) -> None:
-    """Undeclared cannot be shown where nobody could declare."""
-    findings = scan_without(story[1], tmp_path / "log", accounts=None)
+@pytest.fixture(scope="module")
+def firm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A large declared team that works through a list, tied by the keys it shares."""
+    book, team = planted(36, workers=40, **FIRM)
+    for row in book.exchanges:
+        own = row["account_id"]
+        row["credential_id"] = f"key-{int(own[1:]) // 4}" if own in team else f"key-{own}"
+    folder = tmp_path_factory.mktemp("firm")
+    book.write(folder)
+    return folder
 
-    assert "no accounts table" in missing(findings)
+
+@pytest.mark.parametrize(
+    ("accounts", "said"),
+    [
+        (None, "no accounts table: payments, devices and organisations cannot be seen"),
+        (("organization_id", "organization_verified", "organization_since"), "no organisations"),
+    ],
+    ids=["no table", "no columns"],
+)
+def test_where_nobody_could_declare_nobody_is_accused_of_not_declaring(
+    firm, tmp_path: Path, accounts: Sequence[str] | None, said: str
+) -> None:
+    """However many the accounts: a declared team whose declaration the log lost stays unnamed."""
+    findings = scan_without(firm, tmp_path / "log", accounts=accounts)
+
     assert findings.campaigns.num_rows == 0
-    assert any(
-        r["why_not_reported"].startswith("Not shown to be undeclared")
-        for r in findings.tested.to_pylist()
+    assert said in missing(findings)
+    assert "nobody is reported" in missing(findings)
+    (row,) = [r for r in findings.tested.to_pylist() if r["accounts"] == 40]
+    assert (row["e_undeclared"], row["e_undeclared_max"]) == (1.0, 1.0)
+    assert row["why_not_reported"] == (
+        "Not shown to be undeclared: e-value 1; of 40 accounts the log does not say whether they "
+        "declare an owner."
     )
+
+
+def test_accounts_without_a_row_are_counted(story, tmp_path: Path) -> None:
+    """The accounts table may have lost some."""
+    _, folder, workers = story
+    table = pq.read_table(folder / "accounts.parquet")
+    lost = sorted(workers)[:3]
+    kept = table.filter(pc.invert(pc.is_in(table["account_id"], pa.array(lost))))
+    pq.write_table(kept, tmp_path / "accounts.parquet")
+    log = open_log(exchanges=folder / "exchanges", accounts=tmp_path / "accounts.parquet")
+    findings = scan(log, ScanSettings(with_timeline=False), notes={})
+
+    assert "no row of 3 accounts (" in missing(findings)
+
+
+def test_contradicting_rows_are_counted_and_named(story, tmp_path: Path) -> None:
+    """Two rows of an account that say different things are nothing to pass over."""
+    _, folder, _ = story
+    table = pq.read_table(folder / "accounts.parquet")
+    again = table.slice(0, 2)
+    place = table.column_names.index("plan")
+    for number, plan in enumerate(("free", "team")):
+        rows = again.set_column(place, "plan", pa.array([plan] * 2))
+        pq.write_table(rows, tmp_path / f"{number}.parquet")
+    pq.write_table(table, tmp_path / "whole.parquet")
+    said = missing_evidence(open_log(exchanges=folder / "exchanges", accounts=tmp_path))
+
+    assert any(text.startswith("contradicting rows of 2 accounts (plan)") for text in said)
+
+
+def test_groups_held_back_are_among_those_that_could_not_be_shown(tmp_path: Path) -> None:
+    """A group that only wording ties is as mute as any other where few say as much."""
+    book = LogBook(37)
+    book.people(12)
+    book.firm(8)
+    book.campaign(8, payment_token=None)
+    findings = book.scan(tmp_path)
+
+    assert "few accounts to compare with: 1 group could not" in missing(findings)
 
 
 def test_without_verification_the_plan_is_taken_and_it_is_said(story, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from stillwatch.campaigns.tells import SIGNALS
 from stillwatch.cli.main import run
 from stillwatch.records import ACCOUNTS, EXCHANGES
 
@@ -193,7 +194,9 @@ def test_a_log_of_required_columns_only_runs_and_says_what_it_missed(tmp_path: P
 
     assert result.exit_code == 0, result.output
     assert "no prompt text" in result.output
-    assert "no accounts table" in result.output
+    said = " ".join(result.output.split())
+    assert "Missing evidence: no accounts table" in said
+    assert "nobody is reported until the accounts are given" in said
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "-3"])
@@ -275,6 +278,13 @@ def test_a_signal_that_is_not_there_cannot_be_left_out(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "no signal 'nose'" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_help_lists_the_signals_that_can_be_left_out() -> None:
+    """Nobody has to guess wrong first."""
+    shown = " ".join(scan("--help").output.split())
+
+    assert f"Known: {', '.join(sorted(SIGNALS))}." in shown
 
 
 @pytest.mark.parametrize("hours", ["0", "5", "48"])

@@ -154,6 +154,53 @@ def test_view_and_batches_agree_on_every_time(
     assert batch.column("finished_at").to_pylist() == [wanted]
 
 
+TWICE = [
+    {"payment_token": "card-1", "phone_token": "phone", "created_at": START - timedelta(days=9)},
+    {"payment_token": "card-2", "device_token": "device", "created_at": START - timedelta(days=5)},
+]
+
+
+@pytest.mark.parametrize("rows_told", [TWICE, TWICE[::-1]], ids=["in order", "reversed"])
+def test_rows_of_one_account_are_one_account(
+    tmp_path: Path, rows_told: list[dict[str, Any]]
+) -> None:
+    """Each says what it knows; what they contradict each other in is unknown, and is said."""
+    table = pa.concat_tables([account(**facts) for facts in rows_told])
+    log = opened(tmp_path, exchanges(1), accounts=table)
+    (row,) = rows(log, "accounts")
+
+    assert row["payment_token"] is None
+    assert (row["phone_token"], row["device_token"]) == ("phone", "device")
+    assert row["created_at"] == START - timedelta(days=9)
+    assert log.contradicting == {"a0": ("created_at", "payment_token")}
+
+
+def test_a_row_written_twice_contradicts_nothing(tmp_path: Path) -> None:
+    """The same file shipped twice."""
+    table = pa.concat_tables([account(payment_token="card")] * 2)
+    log = opened(tmp_path, exchanges(1), accounts=table)
+    (row,) = rows(log, "accounts")
+
+    assert row["payment_token"] == "card"
+    assert log.contradicting == {}
+
+
+def test_of_two_organisations_the_one_that_declares_counts(tmp_path: Path) -> None:
+    """A declaration protects: a row that lost it takes nothing away."""
+    since = START - timedelta(days=100)
+    declared = {
+        "organization_id": "z",
+        "organization_verified": "contract",
+        "organization_since": since,
+        "plan": "enterprise",
+    }
+    other = {"organization_id": "a", "organization_verified": "none", "plan": "free"}
+    table = pa.concat_tables([account(**other), account(**declared), account()])
+    (row,) = rows(opened(tmp_path, exchanges(1), accounts=table), "accounts")
+
+    assert {name: row[name] for name in declared} == declared
+
+
 def test_columns_of_ones_own_are_kept(tmp_path: Path) -> None:
     """The contract lets a source have more to say."""
     log = opened(tmp_path, exchanges(2, gateway=["g", "h"]))

@@ -49,7 +49,7 @@ class Togetherness:
         openly: The contract's rule holds: the group goes to a person, never to a report.
         log_e: Log of the e-value against "openly together".
         largest: Log of the largest e-value for a group of this size.
-        recorded: The log names any organisation at all.
+        unknown: Number of members of which the log does not say whether they declare an owner.
     """
 
     organisation: str
@@ -57,7 +57,7 @@ class Togetherness:
     openly: bool
     log_e: float
     largest: float
-    recorded: bool = True
+    unknown: int
 
 
 def take_out_declared(
@@ -89,9 +89,13 @@ class Declarations:
     """For each account of the traffic, in its order: what it declared.
 
     Codes are -1 where the log says nothing.
+
+    Attributes:
+        said: The log says whether it declares an owner.
     """
 
     names: tuple[str, ...]
+    said: npt.NDArray[np.bool_]
     organisation: IntArray
     verified: npt.NDArray[np.bool_]
     since: IntArray
@@ -112,7 +116,8 @@ class Declarations:
 
         The e-value is a likelihood ratio: under the null each account lacks its organisation's
         mark independently with the rate at which accounts on a declared organisation's own
-        e-mail domain lack it in this log; under the alternative nine in ten do.
+        e-mail domain lack it in this log; under the alternative nine in ten do. Of an account
+        without a row, or in a log that keeps no organisations, nothing is known: it weighs nothing.
         """
         valid = self.verified[accounts] & (self.since[accounts] <= first_exchange - NOTICE)
         named = self.organisation[accounts][valid]
@@ -128,15 +133,16 @@ class Declarations:
             and bool(self._belongs(outside, best).all())
         )
         rate = self.missing_rate
-        lacking = len(accounts) - inside
+        said = int(self.said[accounts].sum())
+        lacking = said - inside
         log_e = lacking * np.log(0.9 / rate) + inside * np.log(0.1 / (1 - rate))
         return Togetherness(
             organisation=self.names[best] if best >= 0 else "",
             inside=inside,
             openly=openly,
             log_e=float(np.clip(log_e, -LARGEST_LOG, LARGEST_LOG)) if not openly else -LARGEST_LOG,
-            largest=float(min(len(accounts) * np.log(0.9 / rate), LARGEST_LOG)),
-            recorded=len(self.names) > 0,
+            largest=float(min(said * np.log(0.9 / rate), LARGEST_LOG)),
+            unknown=len(accounts) - said,
         )
 
     def _belongs(self, accounts: IntArray, organisation: int) -> npt.NDArray[np.bool_]:
@@ -156,6 +162,7 @@ class AccountRecords:
     Codes are -1 where it says nothing. `since` is `NEVER` and `created` 0 where it is unknown.
 
     Attributes:
+        said: It has a row, in a log that keeps organisations or who verified them.
         trusted: Its organisation is verified by contract or identity check, or is taken on trust of
             the plan where the log has no verification at all.
         by_domain: Its organisation is verified by the domain, if all members are on it.
@@ -163,6 +170,7 @@ class AccountRecords:
     """
 
     names: tuple[str, ...]
+    said: npt.NDArray[np.bool_]
     organisation: IntArray
     trusted: npt.NDArray[np.bool_]
     by_domain: npt.NDArray[np.bool_]
@@ -183,6 +191,7 @@ class AccountRecords:
 
         return replace(
             self,
+            said=self.said[accounts] & signed_up,
             organisation=kept(self.organisation, declared),
             trusted=self.trusted[accounts] & signed_up,
             by_domain=self.by_domain[accounts] & signed_up,
@@ -203,12 +212,17 @@ def read_account_records(log: Log, account_names: npt.NDArray[np.str_]) -> Accou
         at = np.minimum(np.searchsorted(ids, account_names), len(ids) - 1)
         position = np.where(ids[at] == account_names, at, -1)
 
+    kept = any(
+        table[name].null_count < table.num_rows
+        for name in ("organization_id", "organization_verified")
+    )
     names, organisation = _codes(table["organization_id"].to_pylist(), position)
     marks = _taken(table["organization_verified"].to_pylist(), position)
     plan = _taken(table["plan"].to_pylist(), position)
     by_plan = "organization_verified" in log.absent["accounts"]
     return AccountRecords(
         names=names,
+        said=(position >= 0) & kept,
         organisation=organisation,
         trusted=np.isin(plan, ["enterprise", "partner"])
         if by_plan
@@ -231,6 +245,7 @@ def declarations_of(records: AccountRecords) -> Declarations:
     since = np.full_like(records.since, ALWAYS) if records.by_plan else records.since
     return Declarations(
         names=records.names,
+        said=records.said,
         organisation=records.organisation,
         verified=verified,
         since=since,

@@ -118,8 +118,7 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
         "undeclared": {
             "text": "The accounts do not declare a common owner.",
             "observed": f"{together.inside} of {len(group.group.accounts)} in one declared "
-            "organisation"
-            + ("" if together.recorded else "; this log records no organisation at all"),
+            "organisation" + _unsaid(together.unknown),
             "usual": "four fifths or more where accounts are openly together",
             "e_value": _exp(together.log_e),
             "max": _exp(together.largest),
@@ -157,7 +156,10 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
             f"{np.exp(decision.bounds[index]):,.0f} needed with {len(weighed.groups)} groups raised."
         )
     if not decision.passed[index, 1]:
-        return f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}."
+        return (
+            f"Not shown to be undeclared: e-value {_exp(group.togetherness.log_e):,.3g}"
+            f"{_unsaid(group.togetherness.unknown)}."
+        )
     if decision.held_back[index]:
         return (
             f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, contact, key or "
@@ -311,6 +313,13 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
         "reached it in 3.5% of them: honest groups that share a template are more alike than its "
         "null allows (docs/statistics.md, Calibration).",
     ]
+
+
+def _unsaid(accounts: int) -> str:
+    """That a record is silent is no sign that nothing was declared."""
+    if not accounts:
+        return ""
+    return f"; of {accounts} account{'s' if accounts != 1 else ''} the log does not say whether they declare an owner"
 
 
 def _others(count: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
+from stillwatch.campaigns.declared import Declarations
 from stillwatch.campaigns.evalues import SELECTION
 from stillwatch.campaigns.looks import FIRST_LOOK, FIRST_STAGE
 from stillwatch.campaigns.reading import read_evidence
@@ -36,11 +37,11 @@ _EVIDENCE_OF: dict[str, str] = {
 }
 _ACCOUNT_EVIDENCE: dict[str, str] = {
     "payment_token": "no payment tokens: shared cards cannot be seen",
-    "organization_id": "no organisations: declared togetherness cannot be taken out",
     "created_at": "no sign-up times",
 }
 
 
+_DECLARING = {"organization_id", "organization_verified"}
 _TYING_FACTS = {"payment_token", "phone_token", "email_token"}
 
 
@@ -103,7 +104,11 @@ def scan(
     decision = decide(weighed, settings.rate)
     if settings.with_timeline:
         replay.date_the_rest(flags, reported_accounts(weighed, decision.reported))
-    missing = missing_evidence(log) + _silent_accounts(evidence.traffic, log)
+    missing = [
+        *missing_evidence(log),
+        *_silent_accounts(evidence.traffic, log),
+        *_accounts_without_a_row(evidence.declarations),
+    ]
     needed = _owners_needed(weighed, decision, settings.rate)
     if len(decision.reference) + 1 < needed:
         missing.append(
@@ -114,7 +119,6 @@ def scan(
     mute = sum(
         g.acts.largest < decision.bounds[i]
         and not decision.passed[i, 0]
-        and not decision.held_back[i]
         and not g.togetherness.openly
         for i, g in enumerate(weighed.groups)
     )
@@ -151,6 +155,17 @@ def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:
     ]
 
 
+def _accounts_without_a_row(declarations: Declarations) -> list[str]:
+    """Accounts of which nothing is known, where it is of others."""
+    without, accounts = int((~declarations.said).sum()), len(declarations.said)
+    if not 0 < without < accounts:
+        return []
+    return [
+        f"no row of {without:,} account{'s' if without != 1 else ''} ({without / accounts:.1%}) in "
+        "the accounts table: whether they declare an owner cannot be seen"
+    ]
+
+
 def _owners_needed(weighed: Weighed, decision: Decision, rate: float) -> float:
     """How many owners to compare with let any one group be reported alone, at its first test."""
     accounts = np.array([len(g.group.accounts) for g in weighed.groups])[decision.reached]
@@ -174,12 +189,35 @@ def missing_evidence(log: Log) -> list[str]:
     if "client_net_token" in lacking["exchanges"] and "signup_net_token" in lacking["accounts"]:
         found.append("no networks: a shared device may be a machine of one place, and ties nobody")
     if "account_id" in lacking["accounts"]:
-        found.append("no accounts table: payments, devices and organisations cannot be seen")
+        found.append(
+            "no accounts table: payments, devices and organisations cannot be seen; that a group "
+            "leaves a common owner undeclared cannot be shown, so nobody is reported until the "
+            "accounts are given"
+        )
     else:
         found += [t for n, t in _ACCOUNT_EVIDENCE.items() if n in lacking["accounts"]]
-        if "organization_verified" in log.absent["accounts"]:
+        if lacking["accounts"] >= _DECLARING:
+            found.append(
+                "no organisations: that a group leaves a common owner undeclared cannot be shown, "
+                "so nobody is reported; where customers have no way to declare one, say so with "
+                "organization_verified: none"
+            )
+        elif "organization_verified" in log.absent["accounts"]:
             found.append(
                 "no verification of organisations: those of plan enterprise or partner were taken "
                 "as declared"
             )
+        if log.contradicting:
+            found.append(_contradictions(log.contradicting))
     return found
+
+
+def _contradictions(columns_of: Mapping[str, tuple[str, ...]]) -> str:
+    """That rows of one account differ, in how many accounts, and what was made of them."""
+    columns = sorted({name for names in columns_of.values() for name in names})
+    number = len(columns_of)
+    return (
+        f"contradicting rows of {number:,} account{'s' if number != 1 else ''} "
+        f"({', '.join(columns)}): what they differ in counts as unknown, sign-up as the earliest, "
+        "and an organisation that one of them declares as declared; give one row an account"
+    )

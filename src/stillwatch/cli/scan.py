@@ -27,6 +27,16 @@ __all__ = ["command"]
 _PATH = click.Path(path_type=Path)
 
 
+class _SignalsOption(click.Option):
+    """An option whose help lists the signals, which are imported only for that."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        from stillwatch.campaigns.tells import SIGNALS
+
+        record = super().get_help_record(ctx)
+        return record and (record[0], f"{record[1]} Known: {', '.join(sorted(SIGNALS))}.")
+
+
 @click.command("scan")
 @click.option(
     "--exchanges", type=_PATH, multiple=True, help="Canonical Parquet, a file or a folder."
@@ -55,7 +65,12 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Date accounts on a grid of so many hours.",
 )
-@click.option("--without", metavar="A,B", help="Do not ask these signals, to see what they add.")
+@click.option(
+    "--without",
+    cls=_SignalsOption,
+    metavar="A,B",
+    help="Do not ask these signals, to see what they add.",
+)
 @click.option("--show-sql", is_flag=True, help="Print the named queries and stop.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @reports_errors

@@ -57,6 +57,7 @@ class Log:
         absent: For each table, the canonical columns that the input lacks.
         empty: For each table, those that it has and that hold nothing but nulls.
         as_of: What was known at this moment is taken, and nothing later.
+        contradicting: The columns in which rows of one account contradict each other, by account.
         problems: Files and rows that were left out, with the reason.
         left_out: How many exchanges were left out, by reason.
     """
@@ -67,6 +68,7 @@ class Log:
     absent: dict[str, tuple[str, ...]]
     empty: dict[str, tuple[str, ...]]
     as_of: datetime
+    contradicting: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
@@ -207,6 +209,7 @@ def open_log(
         absent=absent,
         empty={s.name: _empty_columns(s, files[s.name]) for s in given},
         as_of=as_of,
+        contradicting=_take_accounts_once(connection),
         problems=problems,
     )
 
@@ -345,6 +348,18 @@ def _alike_in_times(paths: tuple[Path, ...], schema: TableSchema) -> list[list[P
         )
         groups.setdefault(numbers, []).append(path)
     return list(groups.values())
+
+
+def _take_accounts_once(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, ...]]:
+    """Make the view `accounts` show each account once; say in what rows of one contradict."""
+    repeated = "select count(*) > count(distinct account_id) from accounts"
+    if not connection.execute(repeated).fetchall()[0][0]:
+        return {}
+    connection.execute(load_query("accounts_once"))
+    found: dict[str, tuple[str, ...]] = {}
+    for account, name in connection.execute(load_query("accounts_contradicting")).fetchall():
+        found[account] = (*found.get(account, ()), name)
+    return found
 
 
 def _cast_in_sql(item: Column, given: str, wanted: str) -> str:

@@ -1,5 +1,5 @@
 -- The accounts as they stood at $as_of: a closure, a restoration or a declaration that came later
--- was not known then, and an account with two rows is taken once.
+-- was not known then.
 create view accounts as
 select
   * replace (
@@ -13,4 +13,3 @@ select
 from raw_accounts
 where account_id is not null
   and (created_at is null or created_at < timestamptz $as_of)
-qualify row_number() over (partition by account_id order by created_at nulls last) = 1
