@@ -33,6 +33,8 @@ _CODE = re.compile(r"`([^`\n]+)`")
 _FENCE = re.compile(r"^\s*(```+|~~~+)\s*(\S*)")
 _PATH = re.compile(r"(?:src|docs|tests|tools|benchmarks)/[\w./-]*\w")
 _CARD = re.compile(r"docs/[\w/-]+\.md")
+_CARD_OF_MODULE = re.compile(r"\bCard: `(docs/signals/\w+\.md)`")
+_MEASURES = re.compile(r"def measure\(scene\b")
 _VERB = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 
 
@@ -110,7 +112,7 @@ def check_paths(root: Path) -> Iterator[Finding]:
 
 
 def check_cards(root: Path) -> Iterator[Finding]:
-    """Every card names the code it describes, and that code names the card."""
+    """Every card names the code it describes, and code and card name each other."""
     for card in sorted((root / "docs" / "signals").glob("*.md")):
         name = _name(root, card)
         named = {
@@ -124,6 +126,20 @@ def check_cards(root: Path) -> Iterator[Finding]:
             yield Finding(name, 1, "names no code file such as src/stillwatch/signals/NAME.py.")
         elif not any(name in path.read_text(encoding="utf-8") for path in existing):
             yield Finding(name, 1, "none of the code files it names refers to it.")
+    for module in sorted((root / "src" / "stillwatch" / "signals").glob("*.py")):
+        name = _name(root, module)
+        lines = module.read_text(encoding="utf-8").splitlines()
+        if not any(map(_CARD_OF_MODULE.search, lines)) and any(map(_MEASURES.match, lines)):
+            yield Finding(name, 1, "is a signal and names no card.")
+        for number, text in enumerate(lines, start=1):
+            for card in _CARD_OF_MODULE.findall(text):
+                path = root / card
+                if path.is_file() and not _describes(path, name):
+                    yield Finding(name, number, f"{card} does not name this file as its code.")
+
+
+def _describes(card: Path, module: str) -> bool:
+    return any(line.text.startswith("Code:") and module in line.text for line in lines_of(card))
 
 
 def check_commands(root: Path, command: click.Group) -> Iterator[Finding]:

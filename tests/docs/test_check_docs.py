@@ -143,6 +143,23 @@ def test_card_without_code_is_found(project: Project) -> None:
     ]
 
 
+def test_module_that_its_card_does_not_describe_is_found(project: Project) -> None:
+    """Two files may share a card only if its line of code names both."""
+    root = project(
+        docs__signals__tempo_md="# Tempo\n\nCode: `src/stillwatch/signals/tempo.py`.\n\n"
+        "See `src/stillwatch/signals/beat.py`.\n",
+        src__stillwatch__signals__tempo_py='"""Tempo.\n\nCard: `docs/signals/tempo.md`.\n"""\n',
+        src__stillwatch__signals__beat_py='"""Beat. Card: `docs/signals/tempo.md`."""\n',
+        src__stillwatch__signals__pulse_py="def measure(scene: Scene) -> Tell: ...\n",
+    )
+
+    assert _found(check_docs.check_cards(root)) == [
+        "src/stillwatch/signals/beat.py:1: docs/signals/tempo.md does not name this file as its "
+        "code.",
+        "src/stillwatch/signals/pulse.py:1: is a signal and names no card.",
+    ]
+
+
 def test_unknown_command_in_a_console_block_is_found(project: Project) -> None:
     """A shown command must exist; its output is not read."""
     root = project(README_md="```console\n$ stillwatch hunt --out x\nstillwatch gone\n```\n")
