@@ -95,6 +95,20 @@ def test_another_source_or_definition_is_run_again(
     assert measured == ["a", "a", "a"]
 
 
+def test_a_result_of_another_version_is_none(
+    measured: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its world was another one, so its figures stand beside no others."""
+    run_cells([cell("a")], tmp_path)
+    monkeypatch.setattr(running, "VERSION", running.VERSION + 1)
+
+    (other,) = read_results([cell("a")], tmp_path)
+    run_cells([cell("a")], tmp_path)
+
+    assert other.result is None
+    assert measured == ["a", "a"]
+
+
 def test_a_cell_that_fails_is_run_next_time(measured: list[str], tmp_path: Path) -> None:
     """It leaves no result, and the other cells are measured all the same."""
     ran = run_cells([cell("broken"), cell("a")], tmp_path)

@@ -17,6 +17,7 @@ from typing import Any
 from stillwatch.evaluation.suite.cells import Cell, cell_key
 from stillwatch.evaluation.suite.measuring import measure_cell
 from stillwatch.evaluation.suite.sources import sources_hash
+from stillwatch.evaluation.suite.suites import VERSION
 from stillwatch.records import StillwatchError
 
 __all__ = ["Measured", "Ran", "read_results", "run_cells"]
@@ -27,7 +28,8 @@ class Measured:
     """A cell with its result.
 
     Attributes:
-        result: As `measure_cell` returned it; None where it has not been run.
+        result: As `measure_cell` returned it; None where it has not been run on this version's
+            worlds.
         current: Whether the source and the definition are those that made it.
         made_of: Hash of the source that made it.
     """
@@ -98,6 +100,7 @@ def _measure(cell: Cell, out: Path) -> float:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     value = {
+        "version": VERSION,
         "key": cell_key(cell),
         "source": sources_hash(),
         "cell": cell.as_json(),
@@ -118,7 +121,8 @@ def _read(cell: Cell, out: Path) -> Measured:
         value = json.loads(place.read_text())
     except ValueError:
         return Measured(cell, None, current=False)
-    if value["cell"] != cell.as_json():
+    # The first results that were kept are of version 2, and do not say so.
+    if value["cell"] != cell.as_json() or value.get("version", 2) != VERSION:
         return Measured(cell, None, current=False)
     return Measured(
         cell, value["result"], current=value["key"] == cell_key(cell), made_of=value["source"]

@@ -9,8 +9,12 @@ from stillwatch.evaluation.suite.cells import Cell, ScanOf, WorldOf
 
 __all__ = ["SUITES", "VERSION"]
 
-VERSION = 1
-"""Of the benchmark: raised when a cell's world changes, so that figures are compared like with like."""
+VERSION = 2
+"""Of the benchmark: raised when a cell's world changes, so that figures are compared like with like.
+
+Version 1 is of 26 November 2026; in version 2 campaigns hold conversations and relay, and people
+move to their firm's account. `tests/evaluation/test_version.py` holds it to the simulator.
+"""
 
 
 def _small(evasion: str) -> WorldOf:
