@@ -1,12 +1,12 @@
 """Realised against nominal error rates at the level of e-values, on null groups of simulated worlds.
 
-    tools/measure_calibration.py --out FOLDER [--seeds 1-12] [--accounts N] [--exchanges N] [--groups N] [--page FILE]
+    tools/measure_calibration.py --out FOLDER [--seeds 1-12] [--accounts N] [--exchanges N] [--groups N] [--page FILE --data FILE]
 
 For each seed a `build` world is made, scanned, and thrown away; what was measured stays in
 FOLDER/SEED.json, so that a run goes on where it was stopped. Null groups are the honest groups that
 the linking raised, and random sets of honest accounts in no group. Hostile accounts are left out at
-random until they are the wanted part of all. With `--page`, the table is written between the markers
-of that page.
+random until they are the wanted part of all. With `--page` and `--data`, the table is written between
+the markers of that page, and its numbers into the file that dossiers read.
 """
 
 from __future__ import annotations
@@ -165,12 +165,9 @@ def _only(scores: Scores, kept: np.ndarray) -> Scores:
     return Scores(*(getattr(scores, f.name)[kept] for f in fields(Scores)))
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Realised rates, with one-sided exact bounds, and whether a test at 0.05 finds them too high."""
-    lines = [
-        "| null groups | hostile | groups | e-value | nominal 5 % | 1 % | 0.1 % | can reach 1,000 |",
-        "|---|---:|---:|---|---:|---:|---:|---:|",
-    ]
+def summarised(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How many null groups reach each rate's e-value, one entry a line of the table."""
+    lines = []
     for kind in ("random", "raised"):
         for share in SHARES:
             chosen = [r for r in rows if r["kind"] == kind and r["share"] == share]
@@ -192,19 +189,55 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             if kind == "raised":
                 columns["the finding"] = np.minimum(columns["the finding"], undeclared)
             for name, logs in columns.items():
-                cells = [_cell(int((logs >= -np.log(r)).sum()), len(logs), r) for r in RATES]
+                counts = {f"{rate:g}": int((logs >= -np.log(rate)).sum()) for rate in RATES}
                 lines.append(
-                    f"| {kind} | {share:.0%} | {len(logs):,} | {name} | "
-                    + " | ".join(cells)
-                    + f" | {reach[name].mean():.0%} |"
+                    {
+                        "null_groups": kind,
+                        "hostile": share,
+                        "e_value": name,
+                        "groups": len(logs),
+                        "reached": counts,
+                        "at_most": {r: round(_bound(k, len(logs)), 6) for r, k in counts.items()},
+                        "can_reach": round(float(reach[name].mean()), 2),
+                    }
                 )
-    return "\n".join(lines)
+    return lines
+
+
+def table(lines: Sequence[dict[str, Any]]) -> str:
+    """Realised rates, with one-sided exact bounds, and whether a test at 0.05 finds them too high."""
+    text = [
+        "| null groups | hostile | groups | e-value | nominal 5 % | 1 % | 0.1 % | can reach 1,000 |",
+        "|---|---:|---:|---|---:|---:|---:|---:|",
+    ]
+    for line in lines:
+        cells = [_cell(line["reached"][f"{r:g}"], line["groups"], r) for r in RATES]
+        text.append(
+            f"| {line['null_groups']} | {line['hostile']:.0%} | {line['groups']:,} "
+            f"| {line['e_value']} | {' | '.join(cells)} | {line['can_reach']:.0%} |"
+        )
+    return "\n".join(text)
+
+
+def _bound(count: int, of: int) -> float:
+    """The upper end of the one-sided exact 95 % interval of a rate."""
+    return 1.0 if count == of else float(beta.ppf(0.95, count + 1, of - count))
 
 
 def _cell(count: int, of: int, rate: float) -> str:
-    bound = 1.0 if count == of else float(beta.ppf(0.95, count + 1, of - count))
     above = binom.sf(count - 1, of, rate) < 0.05
-    return f"{count / of:.2%} (≤ {bound:.2%}){' **above**' if above else ''}"
+    return f"{count / of:.2%} (≤ {_bound(count, of):.2%}){' **above**' if above else ''}"
+
+
+def publish(
+    lines: Sequence[dict[str, Any]], worlds: dict[str, Any], page: Path, data: Path
+) -> None:
+    """Write the table between the markers of the page, and its numbers for the dossiers."""
+    text = page.read_text(encoding="utf-8")
+    before, after = text.split(_BEGIN, 1)[0], text.split(_END, 1)[1]
+    page.write_text(f"{before}{_BEGIN}\n\n{table(lines)}\n\n{_END}{after}", encoding="utf-8")
+    numbers = ",\n".join(f"  {json.dumps(line)}" for line in lines)
+    data.write_text(f'{{\n "worlds": {json.dumps(worlds)},\n "lines": [\n{numbers}\n ]\n}}\n')
 
 
 def _seeds(text: str) -> list[int]:
@@ -219,8 +252,11 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=2_000)
     parser.add_argument("--exchanges", type=int, default=40_000)
     parser.add_argument("--groups", type=int, default=300, help="random groups a world")
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--page", type=Path, help="the page that holds the table")
+    parser.add_argument("--data", type=Path, help="its numbers, as dossiers read them")
     arguments = parser.parse_args()
+    if (arguments.page is None) != (arguments.data is None):
+        parser.error("give --page and --data together: what a dossier says is what the page says")
     arguments.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for seed in _seeds(arguments.seeds):
@@ -240,12 +276,15 @@ def main() -> None:
             part.rename(done)
         rows += json.loads(done.read_text())
         print(f"seed {seed}: {len(rows):,} rows so far", flush=True)
-    text = table(rows)
-    print(text)
+    lines = summarised(rows)
+    print(table(lines))
     if arguments.page:
-        page = arguments.page.read_text(encoding="utf-8")
-        before, after = page.split(_BEGIN, 1)[0], page.split(_END, 1)[1]
-        arguments.page.write_text(f"{before}{_BEGIN}\n\n{text}\n\n{_END}{after}", encoding="utf-8")
+        worlds = {
+            "seeds": _seeds(arguments.seeds),
+            "accounts": arguments.accounts,
+            "exchanges": arguments.exchanges,
+        }
+        publish(lines, worlds, arguments.page, arguments.data)
 
 
 if __name__ == "__main__":

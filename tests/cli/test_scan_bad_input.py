@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -278,6 +279,27 @@ def test_a_signal_that_is_not_there_cannot_be_left_out(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "no signal 'nose'" in done.output
     assert not (tmp_path / "out").exists()
+
+
+def noted(out: Path) -> dict[str, Any]:
+    return json.loads((out / "scan.json").read_text())
+
+
+def test_the_findings_are_as_of_the_last_exchange(quiet_log: Path, tmp_path: Path) -> None:
+    """Not as of the moment of the scan, which is noted beside it."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    scan_into(tmp_path / "out", quiet_log)
+    notes = noted(tmp_path / "out")
+
+    assert datetime.fromisoformat(notes["as_of"]) == START + timedelta(minutes=17 * 59)
+    assert before <= datetime.fromisoformat(notes["scanned_at"]) <= datetime.now(UTC)
+
+
+def test_the_findings_are_as_of_the_moment_asked_for(quiet_log: Path, tmp_path: Path) -> None:
+    """`--until` says how much of the log was known."""
+    scan_into(tmp_path / "out", quiet_log, "--until", "2026-05-04T06:00:00Z")
+
+    assert noted(tmp_path / "out")["as_of"] == "2026-05-04T06:00:00+00:00"
 
 
 def test_help_lists_the_signals_that_can_be_left_out() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from dossier_builders import CAMPAIGN, build_findings, campaign_exchanges
@@ -65,11 +66,44 @@ def test_an_account_that_was_weighed_and_cleared_learns_why(found):
     """Its group, the honest explanation and the reason it was not reported."""
     result = _run(found, "person-0002", "--json")
 
-    (reason,) = json.loads(result.stdout)["reasons"]
+    answer = json.loads(result.stdout)
+    (reason,) = answer["reasons"]
     assert result.exit_code == 0
     assert "Its members repeat the same items, so no queue divides them." in reason["text"]
-    assert reason["baseline"] == "A class that works through one exercise sheet."
+    assert reason["observed"].endswith("collects 0.4")
+    assert reason["baseline"].endswith("acts as one 500, undeclared 9,000, collects 700")
+    (group,) = answer["tested"]
+    assert group["honest_explanation"] == "A class that works through one exercise sheet."
     assert "is in no campaign" in result.stderr
+
+
+def test_the_honest_explanation_has_a_line_for_each_side(tmp_path):
+    """What a group was cleared by is no figure "usual" beside its e-values."""
+    findings = build_findings(_rows())
+    words = "A class. For it: all had one sheet. Against it: nothing (they repeat its items)."
+    tested = findings.tested
+    told = pa.array([words] * tested.num_rows)
+    place = tested.column_names.index("honest_explanation")
+    findings = replace(findings, tested=tested.set_column(place, "honest_explanation", told))
+    write_findings(findings, tmp_path)
+
+    lines = _run(tmp_path, "person-0002").stderr.splitlines()
+
+    start = lines.index("Honest explanation considered: A class.")
+    assert lines[start + 1 : start + 3] == [
+        "    for it: all had one sheet.",
+        "    against it: nothing (they repeat its items).",
+    ]
+    assert "Why not:" in lines[:start]
+
+
+def test_the_e_value_of_an_account_is_that_of_an_exchange(found):
+    """It is no evidence about groups, and is not worded as such."""
+    said = _run(found, "acct-0003").stderr
+
+    assert "its clearest exchange has an e-value of" in said
+    assert "such exchanges" in said
+    assert "such groups" not in said
 
 
 def test_an_account_that_nothing_links_is_told_so(found):

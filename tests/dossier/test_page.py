@@ -92,6 +92,24 @@ def test_the_page_answers_each_question_of_a_reader(tmp_path):
         assert words in text or words.replace("\u00a0", " ") in text, words
 
 
+def test_the_page_tells_the_log_s_end_from_the_scan_s_clock(tmp_path):
+    """How old the evidence is, and how old the page: two moments."""
+    findings = build_findings(campaign_exchanges(24, 10))
+    findings.notes["scanned_at"] = "2026-04-01T09:30:00+00:00"
+    page = _write(tmp_path, findings=findings)
+
+    assert "<dt>Log as of</dt><dd>17 Mar 2026, 00:00 UTC</dd>" in page
+    assert "<dt>Scanned at</dt><dd>1 Apr 2026, 09:30 UTC</dd>" in page
+
+
+def test_the_e_values_of_members_are_told_from_those_of_the_group(tmp_path):
+    """A figure in a row of the table is of one exchange."""
+    text = " ".join(_Parsed(_write(tmp_path)).text.split())
+
+    assert "of the clearest of the account’s exchanges" in text
+    assert "It is no e-value of the group" in text
+
+
 def test_the_page_says_what_the_finding_is_without_each_signal(tmp_path):
     """Signals that change nothing share a line; those that carry it stand apart."""
     exchanges = campaign_exchanges(24, 10)

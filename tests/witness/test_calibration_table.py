@@ -11,6 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from stillwatch.campaigns import calibration
+from stillwatch.campaigns.explanations import assumptions
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -38,7 +41,7 @@ def test_a_finding_needs_all_clauses(tool: ModuleType) -> None:
     rows = [null_group(0.0, 0.0)] * 94
     rows += [null_group(5.0, 0.0)] * 2 + [null_group(0.0, 5.0)] * 3 + [null_group(5.0, 5.0)]
 
-    lines = tool.table(rows).splitlines()
+    lines = tool.table(tool.summarised(rows)).splitlines()
 
     assert [line.split("|")[5].split()[0] for line in lines[2:]] == [
         "3.00%",
@@ -69,11 +72,13 @@ def test_what_was_measured_is_not_measured_again(
 ) -> None:
     """A seed whose file is there is read; the page gets the table between its markers."""
     (tmp_path / "7.json").write_text(json.dumps([null_group(5.0, 5.0, "raised")]))
-    page = tmp_path / "page.md"
+    page, data = tmp_path / "page.md", tmp_path / "data.json"
     page.write_text("before\n<!-- calibration: begin -->\nold\n<!-- calibration: end -->\nafter\n")
     monkeypatch.setattr(tool, "simulate", None)
     monkeypatch.setattr(
-        sys, "argv", ["tool", "--out", str(tmp_path), "--seeds", "7", "--page", str(page)]
+        sys,
+        "argv",
+        ["tool", "--out", str(tmp_path), "--seeds", "7", "--page", str(page), "--data", str(data)],
     )
 
     tool.main()
@@ -84,3 +89,32 @@ def test_what_was_measured_is_not_measured_again(
     assert "old" not in written
     assert written.startswith("before")
     assert written.endswith("after\n")
+    assert json.loads(data.read_text())["worlds"]["seeds"] == [7]
+
+
+def test_the_page_shows_the_numbers_that_dossiers_read(tool: ModuleType) -> None:
+    """Written together and shipped together: no dossier can say another rate than the page."""
+    page = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    shipped = json.loads(
+        (ROOT / "src" / "stillwatch" / "campaigns" / "calibration.json").read_text()
+    )
+
+    shown = page.split("<!-- calibration: begin -->")[1].split("<!-- calibration: end -->")[0]
+    assert shown.strip() == tool.table(shipped["lines"])
+
+
+def test_a_dossier_says_the_measured_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was measured is read where it is printed, not written there by hand."""
+    line = {"null_groups": "raised", "hostile": 0.0, "groups": 50}
+    lines = [
+        line | {"e_value": name, "reached": {"0.01": count}, "at_most": {"0.01": 0.25}}
+        for name, count in (("the finding", 4), ("collects", 7))
+    ]
+    measured = {"worlds": {"seeds": [1, 2, 3]}, "lines": lines}
+    monkeypatch.setattr(calibration, "_measured", lambda: measured)
+
+    said = assumptions(0.01, 100, 5)[-1]
+
+    assert "on 3 simulated worlds" in said
+    assert "8.0% (at most 25.0%, with 95% confidence)" in said
+    assert "reached it in 14.0% of them" in said

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.campaigns.attribution import UNKNOWN
+from stillwatch.campaigns.calibration import measured_rate, measured_worlds
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
 from stillwatch.campaigns.looks import TIED
@@ -308,11 +309,21 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
         "owners of this log (its accounts, and declared organisations). Hostile accounts "
         "among them can hide a campaign, not make one.",
         "Country and language are never evidence.",
-        "Measured, on eleven simulated worlds without a campaign: of the honest groups raised, 0.5% "
-        "(at most 1.6%, with 95% confidence) reached all three claims at a nominal 1%. Claim 3 alone "
-        "reached it in 3.5% of them: honest groups that share a template are more alike than its "
-        "null allows (docs/statistics.md, Calibration).",
+        _measured(),
     ]
+
+
+def _measured() -> str:
+    """What a nominal 1 % came to on simulated worlds."""
+    finding = measured_rate("raised", "the finding", 0.01)
+    collects = measured_rate("raised", "collects", 0.01)
+    return (
+        f"Measured, on {measured_worlds()} simulated worlds without a campaign: of the honest groups "
+        f"raised, {finding.rate:.1%} (at most {finding.at_most:.1%}, with 95% confidence) reached all "
+        f"three claims at a nominal 1%. Claim 3 alone reached it in {collects.rate:.1%} of them: "
+        "honest groups that share a template may be more alike than its null allows "
+        "(docs/statistics.md, Calibration)."
+    )
 
 
 def _unsaid(accounts: int) -> str:

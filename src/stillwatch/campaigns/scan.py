@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,7 @@ def scan(
     """Find the campaigns of a log.
 
     Args:
-        notes: Kept with the findings: the command, the version, the rate.
+        notes: Kept with the findings: the command, the version, the rate, when it was given.
         progress: Called with the step's name, how much is done, and of how much (0: unknown).
     """
     evidence = read_evidence(
@@ -135,9 +135,18 @@ def scan(
         flags,
         rate=settings.rate,
         as_of=datetime.fromtimestamp(moment / 1e6, tz=log.as_of.tzinfo),
-        notes={**notes, "missing_evidence": missing, "left_out": dict(log.left_out)},
+        notes={
+            **notes,
+            "as_of": (log.until or _last_exchange(evidence.traffic)).isoformat(timespec="seconds"),
+            "missing_evidence": missing,
+            "left_out": dict(log.left_out),
+        },
         profiles=settings.profiles,
     )
+
+
+def _last_exchange(traffic: Traffic) -> datetime:
+    return datetime.fromtimestamp(int(traffic.started[-1]) / 1e6, tz=UTC)
 
 
 def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:

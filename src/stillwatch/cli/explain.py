@@ -64,7 +64,7 @@ def _tell(explanation: Explanation, folder: Path, *, place: str) -> None:
     for line in explanation.lines:
         say(visible(line))
     if explanation.reasons:
-        say("Why:")
+        say("Why not:" if explanation.cleared else "Why:")
     for reason in explanation.reasons:
         say(visible(f"  - {reason.text}"))
         say(visible(f"    observed: {reason.observed}; usual: {reason.baseline}"))
@@ -72,6 +72,8 @@ def _tell(explanation: Explanation, folder: Path, *, place: str) -> None:
             more = len(reason.evidence) - 3
             shown = ", ".join(reason.evidence[:3]) + (f" and {more} more" if more > 0 else "")
             say(visible(f"    see exchanges {shown}"))
+    for line in explanation.honest:
+        say(visible(line))
     page = folder / "dossier" / f"{explanation.id}.html"
     if explanation.kind == "campaign" and page.is_file():
         say(visible(f"The dossier is {page}"))

@@ -232,7 +232,7 @@ def _scan(log: Log, settings: ScanSettings) -> Findings:
         "command": shlex.join(["stillwatch", *sys.argv[1:]]),
         "version": __version__,
         "fdr": settings.rate,
-        "as_of": min(log.as_of, datetime.now(UTC)).isoformat(timespec="seconds"),
+        "scanned_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with _progress() as progress:
         return scan(log, settings, notes=notes, progress=progress)

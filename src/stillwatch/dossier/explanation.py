@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,7 @@ class Explanation:
         verdict: One sentence.
         reasons: Each in words, with its figure and what is usual.
         lines: Further sentences, most important first.
+        honest: The honest explanations considered, a line each part.
         facts: What a program may want besides.
     """
 
@@ -50,7 +51,13 @@ class Explanation:
     verdict: str
     reasons: tuple[Reason, ...]
     lines: tuple[str, ...] = ()
+    honest: tuple[str, ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def cleared(self) -> bool:
+        """It was weighed and is in no campaign."""
+        return self.kind == "account" and not self.facts.get("campaigns")
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -99,16 +106,14 @@ def _explain_campaign(findings: Findings, campaign: dict[str, Any]) -> Explanati
         for claim in claims
     )
     roles = _counted(findings.members, name)
-    lines = [str(campaign["summary"]), rate_in_words(campaign["fdr_q"])]
-    if tested and tested.get("honest_explanation"):
-        lines.append(f"Honest explanation considered: {tested['honest_explanation']}")
     return Explanation(
         id=name,
         kind="campaign",
         verdict=f"{headline_of(campaign)} (e-value {figure(campaign['e_value'])}, "
         f"{campaign['status']}).",
         reasons=reasons,
-        lines=tuple(lines),
+        lines=(str(campaign["summary"]), rate_in_words(campaign["fdr_q"])),
+        honest=_honest_lines(tested["honest_explanation"] if tested else None),
         facts={
             "e_value": campaign["e_value"],
             "fdr_q": campaign["fdr_q"],
@@ -130,9 +135,13 @@ def _explain_member(
         for m in memberships
     ]
     lines = [
-        f"{m['campaign_id']}: e-value {figure(m['e_value'])}, first flagged on "
-        f"{moment(m['first_flagged_at'])}. "
-        + e_value_in_words(m["e_value"], "the account did not belong")
+        f"{m['campaign_id']}: first flagged on {moment(m['first_flagged_at'])}; its clearest "
+        f"exchange has an e-value of {figure(m['e_value'])}. "
+        + e_value_in_words(
+            m["e_value"],
+            "an exchange were like those of accounts that act for themselves",
+            of="exchanges",
+        )
         for m in memberships
     ]
     links = _links_of(findings.links, account)
@@ -164,19 +173,18 @@ def _explain_cleared(
             f"Nothing links account {account}: no group that was weighed holds it.",
             (),
             ("Findings do not list every account of the log, so check the id if in doubt.",),
-            {"campaigns": [], "tested": [], "links": []},
+            facts={"campaigns": [], "tested": [], "links": []},
         )
     reasons = tuple(
         Reason(
             signal="tested_group",
-            text=f"Weighed in group {g['group_id']} of {amount(g['accounts'], 'account')}. "
-            + (g["why_not_reported"] or "The group was reported; this account was left out of it."),
-            observed="e-values " + ", ".join(figure(g[f"e_{c}"]) for c in _CLAUSES)
-            + " (acts as one, undeclared, collects)",
-            baseline=g["honest_explanation"] or "",
+            text=f"Group {g['group_id']} of {amount(g['accounts'], 'account')}: "
+            + (g["why_not_reported"] or "It was reported, and this account was left out of it."),
+            observed=f"e-values {_e_values(g, '')}",
+            baseline=f"1 is no evidence; on this log they could have been {_e_values(g, '_max')}",
         )
         for g in groups
-    )  # fmt: skip
+    )
     where = f"was weighed in {amount(len(groups), 'group')}" if groups else "has links"
     return Explanation(
         account,
@@ -184,11 +192,32 @@ def _explain_cleared(
         f"Account {account} is in no campaign. It {where}, and that did not suffice.",
         reasons,
         tuple(_link_lines(account, links)),
-        {"campaigns": [], "tested": [_group_facts(g) for g in groups], "links": list(links)},
+        honest=tuple(line for g in groups for line in _honest_lines(g["honest_explanation"])),
+        facts={"campaigns": [], "tested": [_group_facts(g) for g in groups], "links": list(links)},
     )
 
 
-_CLAUSES = ("acts_as_one", "undeclared", "collects")
+_CLAUSES = {"acts_as_one": "acts as one", "undeclared": "undeclared", "collects": "collects"}
+
+
+def _e_values(group: Mapping[str, Any], which: str) -> str:
+    """The e-values of the three claims, or with `_max` the largest that they could have been."""
+    return ", ".join(
+        f"{words} {figure(group[f'e_{clause}{which}'])}" for clause, words in _CLAUSES.items()
+    )
+
+
+def _honest_lines(explanation: str | None) -> tuple[str, ...]:
+    """The reading, and below it what speaks for it and what against."""
+    if not explanation:
+        return ()
+    reading, _, rest = explanation.partition(" For it: ")
+    favouring, _, against = rest.partition(" Against it: ")
+    return (
+        f"Honest explanation considered: {reading}",
+        *([f"    for it: {favouring}"] if favouring else []),
+        *([f"    against it: {against}"] if against else []),
+    )
 
 
 def _rows(table: pa.Table, column: str, value: str) -> list[dict[str, Any]]:

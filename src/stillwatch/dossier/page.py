@@ -6,7 +6,7 @@ import base64
 import hashlib
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -37,7 +37,7 @@ _MEMBERS_UNFOLDED = 40
 _WRAPPERS_UNFOLDED = 4
 
 
-def render_page(case: Case, *, command: str, as_of: datetime) -> str:
+def render_page(case: Case, *, command: str) -> str:
     """The page of one case.
 
     Every string that reaches the page is made visible and escaped by the template engine; only
@@ -77,7 +77,8 @@ def render_page(case: Case, *, command: str, as_of: datetime) -> str:
         roles_in_words=_roles_in_words(case),
         disprove=disproofs_of(case.campaign_id, notes),
         command=command,
-        as_of=notes.get("as_of") or words.moment(as_of),
+        as_of=_moment(notes.get("as_of")) or "not recorded",
+        scanned_at=_moment(notes.get("scanned_at")),
     )  # fmt: skip
 
 
@@ -112,6 +113,11 @@ def _style() -> Markup:
 def _policy(style: str) -> str:
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _moment(noted: object) -> str:
+    """A moment that the scan noted, in words."""
+    return words.moment(datetime.fromisoformat(str(noted)).astimezone(UTC)) if noted else ""
 
 
 def _lines(value: object) -> list[str]:

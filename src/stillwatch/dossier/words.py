@@ -154,13 +154,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}\u00a0%"
 
 
-def e_value_in_words(e_value: float, null: str) -> str:
-    """What evidence of this strength means (Markov: an e-value of E has chance 1/E at most)."""
+def e_value_in_words(e_value: float, null: str, *, of: str = "groups") -> str:
+    """What evidence of this strength means (Markov: an e-value of E has chance 1/E at most).
+
+    Args:
+        null: The honest opposite, as a clause that follows "if".
+        of: What has such an e-value each, in the plural.
+    """
     if e_value <= 1:
         return f"This gives no evidence against it: chance alone explains it if {null}."
     return (
         f"If {null}, evidence this strong would turn up by chance "
-        f"at most once in {figure(e_value)} such groups."
+        f"at most once in {figure(e_value)} such {of}."
     )
 
 

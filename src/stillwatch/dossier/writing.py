@@ -46,7 +46,7 @@ def write_dossiers(findings: Findings, log: Log, directory: Path, *, command: st
                 remedy="Run the scan again; ids of its own making always can.",
             )
         page = folder / f"{name}.html"
-        _write(page, render_page(case, command=command, as_of=log.as_of))
+        _write(page, render_page(case, command=command))
         _write(folder / f"{name}.csv", render_members(case))
         pages.append(page)
     _remove_outdated(folder, keep=pages)

@@ -57,6 +57,7 @@ class Log:
         absent: For each table, the canonical columns that the input lacks.
         empty: For each table, those that it has and that hold nothing but nulls.
         as_of: What was known at this moment is taken, and nothing later.
+        until: The moment that was asked for, if one was.
         contradicting: The columns in which rows of one account contradict each other, by account.
         problems: Files and rows that were left out, with the reason.
         left_out: How many exchanges were left out, by reason.
@@ -68,6 +69,7 @@ class Log:
     absent: dict[str, tuple[str, ...]]
     empty: dict[str, tuple[str, ...]]
     as_of: datetime
+    until: datetime | None = None
     contradicting: dict[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
@@ -209,6 +211,7 @@ def open_log(
         absent=absent,
         empty={s.name: _empty_columns(s, files[s.name]) for s in given},
         as_of=as_of,
+        until=until,
         contradicting=_take_accounts_once(connection),
         problems=problems,
     )

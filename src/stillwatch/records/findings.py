@@ -91,7 +91,9 @@ class Member:
 
     campaign_id: str = column(_STRING, "the campaign", required=True)
     account_id: str = column(_STRING, "the account", required=True)
-    e_value: float = column(_FLOAT, "evidence that it belongs", required=True)
+    e_value: float = column(
+        _FLOAT, "evidence that it belongs: of its clearest exchange", required=True
+    )
     role: str = column(_STRING, "operator, mixed or compromised", required=True)
     share: float = column(_FLOAT, "part of its exchanges that serve it", required=True)
     credential_ids: list[str] = column(_STRINGS, "credentials that served it", required=True)
