@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stillwatch.campaigns.evalues import e_bh, e_bh_of_parts
+from stillwatch.campaigns.evalues import e_bh
 from stillwatch.campaigns.looks import History, Look, least_bound, one_look
 
 ACCOUNTS = 4_000
@@ -143,7 +143,7 @@ def test_parts_of_a_budget_that_are_equal_make_plain_weighted_e_bh() -> None:
         number = int(rng.integers(1, 12))
         e_values, weights = rng.pareto(0.6, number) * 9, rng.integers(1, 60, number).astype(float)
         parts = np.stack([np.full(number, 1 / number), weights / weights.sum()])
-        kept = e_bh_of_parts(e_values, 0.1, parts, weights)
+        kept = e_bh(e_values, 0.1, weights=weights, parts=parts)
         assert np.array_equal(kept, e_bh(e_values, 0.1, weights=weights))
         rejections += int(kept.sum())
     assert rejections > 100

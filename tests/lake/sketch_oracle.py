@@ -163,9 +163,6 @@ def sketch(system: bytes, asked: bytes, answer: bytes, model: PurposeModel) -> d
         [fnv(word) for word in words(raw)] for raw in (system, asked, answer)
     )
     mixed = sorted({finalise(t) for t in of_input})
-    # Membership is told by 16 bits of the hash: a filter, which may say yes once too often.
-    seen = {(m >> 6 & 1023, m & 63) for m in mixed}
-    echoed = [finalise(t) for t in of_output[:256]]
     return {
         "shingles": shingles(of_system) + shingles(of_input),
         "terms": [m >> 20 & 0x7FFFFFFF for m in mixed[:TERM_LIMIT]],
@@ -174,6 +171,5 @@ def sketch(system: bytes, asked: bytes, answer: bytes, model: PurposeModel) -> d
         "system_words": len(of_system),
         "input_words": len(of_input),
         "output_words": len(of_output),
-        "echoed_words": sum((m >> 6 & 1023, m & 63) in seen for m in echoed),
         "purpose": purpose(features(words(system)) + features(words(asked)), model),
     }

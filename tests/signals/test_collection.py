@@ -157,8 +157,6 @@ def test_fixed_wording_is_told_from_what_fills_the_slots(tmp_path: Path) -> None
     # One shingle in four is looked at, so that the share is that of a sample: 23 of 37 in truth.
     assert 0.45 < wording.fixed_share[templated].mean() < 0.85
     assert wording.fixed_share[free].max() == 0.0
-    assert np.median(wording.slot_words[templated]) < 24
-    assert (wording.slot_words[free] == 12).all()
 
 
 def test_many_owners_at_once_are_described_as_one_by_one(tmp_path: Path) -> None:

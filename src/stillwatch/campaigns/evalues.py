@@ -17,7 +17,6 @@ __all__ = [
     "Selection",
     "conformal_martingale",
     "e_bh",
-    "e_bh_of_parts",
     "largest_martingale",
     "select_by_reference",
 ]
@@ -30,59 +29,35 @@ def e_bh(
     e_values: FloatArray,
     alpha: float,
     *,
-    hypotheses: int | None = None,
     weights: FloatArray | None = None,
+    parts: FloatArray | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Which hypotheses are rejected at false discovery rate `alpha`, under any dependence.
 
-    e-BH (Wang and Ramdas 2022, "False discovery rate control with e-values"): reject the k
-    largest, for the largest k whose k-th largest e-value is at least m / (alpha k).
-    With weights, the k-th largest must also be at least W / (alpha w), where w is the weight of the
-    k largest and W that of all (Ignatiadis, Wang and Ramdas 2024, "Compound e-values"; the rate is
-    that of Benjamini and Hochberg 1997): plain and weighted rate then both hold
-    (`docs/statistics.md`, theorem 4).
+    e-BH (Wang and Ramdas 2022, "False discovery rate control with e-values"): the largest set R each
+    of whose e-values is at least m / (alpha |R|).
+    With weights, each must also be at least W / (alpha w), where w is the weight of R and W that of
+    all (Ignatiadis, Wang and Ramdas 2024, "Compound e-values"; the rate is that of Benjamini and
+    Hochberg 1997): plain and weighted rate then both hold (`docs/statistics.md`, theorem 4).
+    With parts, a hypothesis has a part of the error budget of its own in place of 1 / m by number and
+    of its weight / W by weight (theorem 5).
 
     Args:
-        e_values: One for each hypothesis.
-        hypotheses: m, if some were raised whose e-value is zero and not listed.
         weights: What a wrong rejection costs, one positive number for each hypothesis.
-
-    Raises:
-        ValueError: `hypotheses` and `weights` together: the weight of the rest is not known.
-    """
-    if hypotheses is not None and weights is not None:
-        raise ValueError("list every hypothesis that has a weight")
-    m = hypotheses or len(e_values)
-    if len(e_values) == 0:
-        return np.zeros(0, np.bool_)
-    order = np.argsort(-e_values, kind="stable")
-    needed = m / (alpha * np.arange(1, len(order) + 1))
-    if weights is not None:
-        needed = np.maximum(needed, weights.sum() / (alpha * np.cumsum(weights[order])))
-    passing = np.flatnonzero(e_values[order] >= needed)
-    if len(passing) == 0:
-        return np.zeros(len(e_values), np.bool_)
-    return np.asarray(e_values >= needed[passing[-1]])
-
-
-def e_bh_of_parts(
-    e_values: FloatArray, alpha: float, parts: FloatArray, weights: FloatArray
-) -> npt.NDArray[np.bool_]:
-    """Weighted e-BH where each hypothesis has a part of the error budget of its own.
-
-    The largest set R of which each member has `parts[0] |R| e >= 1 / alpha` and
-    `parts[1] (weight of R) e / (own weight) >= 1 / alpha` (`docs/statistics.md`, theorem 5). With
-    equal parts of a budget, by number and by weight, it is `e_bh`.
-
-    Args:
-        parts: Of the budget by groups and of that by weight, a row each; neither adds up to more
+        parts: Of the budget by number and of that by weight, a row each; neither adds up to more
             than 1 over all hypotheses, those that are not listed included.
-        weights: What a wrong rejection costs.
     """
+    weights = np.ones(len(e_values)) if weights is None else weights
+    if parts is None:
+        by_number = np.full(len(e_values), float(len(e_values)))
+        by_weight = np.full(len(e_values), weights.sum())
+    else:
+        with np.errstate(divide="ignore"):  # who has no part is never rejected
+            by_number, by_weight = 1 / parts[0], weights / parts[1]
     kept = np.ones(len(e_values), np.bool_)
     while kept.any():
-        part = np.minimum(parts[0] * kept.sum(), parts[1] * weights[kept].sum() / weights)
-        still = kept & (e_values * alpha * part >= 1)
+        needed = np.maximum(by_number / kept.sum(), by_weight / weights[kept].sum()) / alpha
+        still = kept & (e_values >= needed)
         if (still == kept).all():
             break
         kept = still
@@ -179,7 +154,7 @@ def select_by_reference(
     with the reference; hostile owners in the reference can only lower it. No tail is
     extrapolated: the largest value is n + 1. With weights, the proportion W (1 + #reference >= t) /
     ((n + 1) weight of tested >= t) must be at most alpha as well. With `parts` of an error budget
-    (`e_bh_of_parts`), t is the least at which the e-value is enough for everyone at or above it
+    (`e_bh`), t is the least at which the e-value is enough for everyone at or above it
     whose part is not too small for any.
 
     To it is added, with a small weight, 1 / (2 sqrt(p)) of the conformal p-value

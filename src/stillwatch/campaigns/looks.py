@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.campaigns.evalues import SELECTION, e_bh, e_bh_of_parts, select_by_reference
+from stillwatch.campaigns.evalues import SELECTION, e_bh, select_by_reference
 
 __all__ = [
     "FIRST_LOOK",
@@ -192,7 +192,7 @@ class _State:
         found = select_by_reference(scores, reference, second, accounts, so_far * parts).e_values
         self.collects[tested] += weight * np.minimum(found, e_crowds)
         e_values = self.collects[tested]
-        return e_values, e_bh_of_parts(e_values, second, parts, accounts)
+        return e_values, e_bh(e_values, second, weights=accounts, parts=parts)
 
     def _enter(self, tested: IntArray, largest: float) -> None:
         """Those that come to clause 3 for the first time take up their part of its budget.

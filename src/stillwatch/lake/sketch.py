@@ -23,8 +23,6 @@ SKETCHES = pa.schema(
         pa.field("system_words", pa.int32()),
         pa.field("input_words", pa.int32()),
         pa.field("output_words", pa.int32()),
-        # How many of the first 256 output words the input already held.
-        pa.field("echoed_words", pa.int32()),
         # How probable each of `purpose.PURPOSES` is, in 255ths; all zero without words.
         pa.field("purpose", pa.list_(pa.uint8(), len(PURPOSES))),
     ]
@@ -43,7 +41,7 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
     shingle_counts = np.zeros(rows, np.int32)
     terms = np.empty((rows, TERM_LIMIT), np.int32)
     term_counts = np.zeros(rows, np.int32)
-    numbers = np.zeros((rows, 6), np.int64)
+    numbers = np.zeros((rows, 5), np.int64)
     model = purpose_model()
     evidence = np.zeros((rows, model.weights.shape[1] + 1), np.int32)
     sketch_rows(
@@ -64,7 +62,7 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
         _ragged(terms, term_counts, pa.int32()),
         pa.array(numbers[:, 0]),
         pa.array(numbers[:, 1]),
-        *(pa.array(numbers[:, k].astype(np.int32)) for k in (2, 3, 4, 5)),
+        *(pa.array(numbers[:, k].astype(np.int32)) for k in (2, 3, 4)),
         pa.FixedSizeListArray.from_arrays(
             pa.array(probabilities(evidence, model).ravel()), len(PURPOSES)
         ),

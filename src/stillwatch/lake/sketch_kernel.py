@@ -216,8 +216,8 @@ def sketch_rows(  # type: ignore[no-untyped-def]
 ):
     """Sketch every row; see `sketch_exchanges` for the meaning of the outputs.
 
-    `numbers` gets system_hash, input_hash, system_words, input_words, output_words and
-    echoed (output words, of the first 256, that the input holds), one int64 column each.
+    `numbers` gets system_hash, input_hash, system_words, input_words and output_words, one int64
+    column each.
     `evidence` gets, for each purpose, the weights of the features that stand where instructions
     stand, and in its last place how many features there are.
     """
@@ -227,7 +227,6 @@ def sketch_rows(  # type: ignore[no-untyped-def]
     features = np.empty(8 * INSTRUCTION_TOKENS, np.int64)
     kept = np.empty(SHINGLE_LIMIT, np.int64)
     words = np.empty(TERM_LIMIT, np.int64)
-    seen = np.zeros(1024, np.uint64)
     for row in range(rows):
         at = 0
         # System text first: a fixed prompt injected into every request lies there.
@@ -249,28 +248,15 @@ def sketch_rows(  # type: ignore[no-untyped-def]
             shingles[row, at] = kept[k]
             at += 1
         shingle_counts[row] = at
-        seen[:] = 0
         held = 0
         add_weights(tokens, stems, count, weights, features, evidence[row])
         for i in range(count):
-            mixed = _finalise(tokens[i])
-            seen[(mixed >> np.uint64(6)) & np.uint64(1023)] |= np.uint64(1) << (
-                mixed & np.uint64(63)
-            )
-            held = _keep_smallest(words, held, TERM_LIMIT, np.int64(mixed))
+            held = _keep_smallest(words, held, TERM_LIMIT, np.int64(_finalise(tokens[i])))
         for k in range(held):
             terms[row, k] = np.int32(words[k] >> np.int64(20) & np.int64(0x7FFFFFFF))
         term_counts[row] = held
         start, stop = output_offsets[row], output_offsets[row + 1]
-        count = tokenise(output_data, start, stop, tokens, stems)
-        numbers[row, 4] = count
-        echoed = 0
-        for i in range(min(count, 256)):
-            mixed = _finalise(tokens[i])
-            bit = np.uint64(1) << (mixed & np.uint64(63))
-            if seen[(mixed >> np.uint64(6)) & np.uint64(1023)] & bit:
-                echoed += 1
-        numbers[row, 5] = echoed
+        numbers[row, 4] = tokenise(output_data, start, stop, tokens, stems)
 
 
 @nb.njit(cache=True, nogil=True)

@@ -40,13 +40,11 @@ class Wording:
     Attributes:
         fixed_share: Part of the prompt's shingles that recur in the account's other prompts; 0 for
             prompts too short to tell.
-        slot_words: Words of the input that are not fixed wording.
         single_turn: The conversation has this one exchange only, as far as the log tells.
         first_of_item: No earlier exchange of the account has the same input.
     """
 
     fixed_share: npt.NDArray[np.float32]
-    slot_words: npt.NDArray[np.float32]
     single_turn: npt.NDArray[np.bool_]
     first_of_item: npt.NDArray[np.bool_]
 
@@ -201,14 +199,9 @@ def read_wording(traffic: Traffic, repeats: Repeats | None = None) -> Wording:
     order, starts = rows_by_account(traffic)
     fixed = np.zeros(rows, np.float32)
     _fixed_shares(order, starts, traffic.shingles.values, traffic.shingles.starts, fixed, SAMPLE)
-    words = traffic.input_words.astype(np.float32)
-    total = words + traffic.system_words
-    # Fixed wording fills the system text first: what is left of it lies in the input.
-    in_slots = np.minimum(words, (1.0 - fixed) * total)
     alone = repeats.first_of_conversation[:rows] & (repeats.goes_on[:rows] >= rows)
     return Wording(
         fixed,
-        in_slots.astype(np.float32),
         alone & (traffic.turns <= 0),
         repeats.first_of_item[:rows],
     )

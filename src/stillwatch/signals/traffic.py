@@ -69,7 +69,6 @@ class Traffic:
         conversations: Hash of the conversation's id; the exchange's own number (negative) where
             there is none.
         turns: `turn_index`, or -1 where it is unknown.
-        echoed: Share of the answer's first 256 words that the input held; -1 without an answer.
         refused: The exchange was refused, blocked or rate limited.
         purpose: How probable each of `lake.purpose.PURPOSES` is, in 255ths; all zero without words.
         requests: How each was sent and how it ended.
@@ -91,7 +90,6 @@ class Traffic:
     input_words: npt.NDArray[np.int32]
     system_words: npt.NDArray[np.int32]
     output_words: npt.NDArray[np.int32]
-    echoed: npt.NDArray[np.float32]
     purpose: npt.NDArray[np.uint8]
     requests: Requests
     locators: IntArray
@@ -123,7 +121,6 @@ class Traffic:
             input_words=self.input_words[:rows],
             system_words=self.system_words[:rows],
             output_words=self.output_words[:rows],
-            echoed=self.echoed[:rows],
             purpose=self.purpose[:rows],
             requests=self.requests.prefix(rows),
             locators=self.locators[:rows],
@@ -232,7 +229,6 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
         "input_words": sketch.column("input_words"),
         "system_words": sketch.column("system_words"),
         "output_words": sketch.column("output_words"),
-        "echoed_words": sketch.column("echoed_words"),
         "purpose": pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(len(PURPOSES)), batch.num_rows, [None, pa.py_buffer(purpose.tobytes())]
         ),
@@ -271,8 +267,6 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     conversation = columns.pop("conversation")
     known = _numbers(pc.fill_null(conversation, 0))[order]
     known = np.where(known == 0, -1 - np.arange(len(order)), known)
-    output_words = _numbers(columns.pop("output_words"))[order].astype(np.int32)
-    echoed = _numbers(columns.pop("echoed_words"))[order] / np.clip(output_words, 1, 256)
     purpose = columns.pop("purpose").combine_chunks()
     if isinstance(purpose, pa.ChunkedArray):
         purpose = pa.concat_arrays(purpose.chunks)
@@ -292,8 +286,7 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
         input_hashes=_numbers(columns.pop("input_hash"))[order],
         input_words=_numbers(columns.pop("input_words"))[order].astype(np.int32),
         system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
-        output_words=output_words,
-        echoed=np.where(output_words > 0, echoed, -1).astype(np.float32),
+        output_words=_numbers(columns.pop("output_words"))[order].astype(np.int32),
         purpose=shares.reshape(-1, len(PURPOSES))[order],
         requests=Requests.assemble(requests, order),
         locators=_numbers(columns.pop("locator"))[order],
