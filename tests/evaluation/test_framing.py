@@ -7,28 +7,17 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from small_worlds import found_world, tiny_world
 
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.evaluation.framing import FRAMES, frame, victims
 from stillwatch.evaluation.world import open_world_log, read_truth
 from stillwatch.lake.log import open_log
-from stillwatch.simulation import WORLDS, CampaignSize, Evasion, order_world, simulate
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("framing") / "world"
-    order = order_world(
-        WORLDS["tiny"],
-        seed=11,
-        accounts=300,
-        days=3,
-        exchanges=3000,
-        dials=Evasion(0, 0, 0, 0),
-        campaign_size=CampaignSize(accounts=20, exchanges=30),
-    )
-    simulate(order, place, processes=1)
-    return place
+    return tiny_world(tmp_path_factory.mktemp("framing") / "world", seed=11)
 
 
 @pytest.mark.parametrize("name", FRAMES)
@@ -79,25 +68,10 @@ def test_poison_is_a_campaign_of_its_own(world: Path, tmp_path: Path) -> None:
     assert len(set(own["payment_token"].to_pylist())) == own.num_rows
 
 
-def small_world(place: Path, seed: int) -> Path:
-    """A campaign of 30 accounts in a world of 900, who hide nothing."""
-    order = order_world(
-        WORLDS["tiny"],
-        seed=seed,
-        accounts=900,
-        days=5,
-        exchanges=14_000,
-        dials=Evasion(0, 0, 0, 0),
-        campaign_size=CampaignSize(accounts=30, exchanges=60),
-    )
-    simulate(order, place, processes=1)
-    return place
-
-
 @pytest.mark.parametrize("seed", [3, 6])
 def test_the_copied_are_not_accused_with_those_who_copy_them(tmp_path: Path, seed: int) -> None:
     """The campaign is reported whole, and nobody else: not the family it copies, not a reader."""
-    world = small_world(tmp_path / "world", seed)
+    world = found_world(tmp_path / "world", seed)
     framed = frame(world, tmp_path / "framed", "copies")
     log = open_log(exchanges=framed / "exchanges", accounts=framed / "accounts.parquet")
     findings = scan(log, ScanSettings(rate=0.05, with_timeline=False), notes={})

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from small_worlds import found_world
 
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.evaluation.accusations import wrongly_accused
@@ -16,7 +17,6 @@ from stillwatch.evaluation.suite.altering import alter
 from stillwatch.evaluation.world import read_truth
 from stillwatch.lake.log import open_log
 from stillwatch.records import Findings
-from stillwatch.simulation import WORLDS, CampaignSize, Evasion, order_world, simulate
 
 _LOST = {
     "no_text": "no prompt text",
@@ -29,18 +29,7 @@ _LOST = {
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("robustness") / "world"
-    order = order_world(
-        WORLDS["tiny"],
-        seed=7,
-        accounts=900,
-        days=5,
-        exchanges=14_000,
-        dials=Evasion(0, 0, 0, 0),
-        campaign_size=CampaignSize(accounts=30, exchanges=60),
-    )
-    simulate(order, place, processes=1)
-    return place
+    return found_world(tmp_path_factory.mktemp("robustness") / "world", seed=7)
 
 
 def scanned(log: Path) -> Findings:

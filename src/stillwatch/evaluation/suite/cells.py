@@ -29,7 +29,7 @@ class WorldOf:
     """
 
     world: str
-    seed: int
+    seed: int = 0
     accounts: int | None = None
     days: int | None = None
     exchanges: int | None = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stillwatch.evaluation.suite.cells import Cell, ScanOf, WorldOf
 from stillwatch.evaluation.suite.measuring import EACH_SIGNAL
@@ -32,7 +34,16 @@ HALVES = {"build": "build", "held-out": "held-out"}
 _EMPTY = {"build": "empty-build", "held-out": "empty"}
 DIALS = ("identity", "wording", "timing", "cover")
 _ROBUST = ("no_text", "no_network", "no_identity", "metadata_only", "some_without_text")
+_GENEROUS = (ScanOf(fdr=0.05),)
 _OF_ONE_KIND = {"build": "synchronised", "held-out": "pivot"}
+
+
+def _each_seed(seeds: Sequence[int], cell: Cell) -> list[Cell]:
+    """The cell once for each seed, which its name ends with."""
+    return [
+        replace(cell, name=f"{cell.name}-s{seed}", world=replace(cell.world, seed=seed))
+        for seed in seeds
+    ]
 
 
 def worlds(
@@ -44,17 +55,13 @@ def worlds(
     exchanges: int | None = None,
 ) -> list[Cell]:
     """Everyone together, with the baselines beside and every midnight replayed."""
-    return [
-        Cell(
-            family="worlds",
-            name=f"{name}-s{seed}",
-            world=WorldOf(world=name, seed=seed, accounts=accounts, days=days, exchanges=exchanges),
-            scans=(ScanOf(timeline=True, baselines=True),),
-            about={"world": name},
-        )
-        for name in names
-        for seed in seeds
-    ]
+    cells = []
+    for name in names:
+        world = WorldOf(world=name, accounts=accounts, days=days, exchanges=exchanges)
+        scans = (ScanOf(timeline=True, baselines=True),)
+        cell = Cell(family="worlds", name=name, world=world, scans=scans, about={"world": name})
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def evasion(
@@ -64,17 +71,14 @@ def evasion(
     settings = [("all", 1, "1")]
     settings += [(dial, level, f"{dial}={level}") for dial in DIALS for level in levels]
     settings += [("all", level, str(level)) for level in levels]
-    return [
-        Cell(
-            family="evasion",
-            name=f"{half}-{dial}-{level}-s{seed}",
-            world=WorldOf(world=world, seed=seed, accounts=accounts, days=days, evasion=words),
-            about={"half": half, "dial": dial, "level": level},
-        )
-        for half, world in HALVES.items()
-        for dial, level, words in settings
-        for seed in seeds
-    ]
+    cells = []
+    for half, name in HALVES.items():
+        for dial, level, words in settings:
+            world = WorldOf(world=name, accounts=accounts, days=days, evasion=words)
+            about = {"half": half, "dial": dial, "level": level}
+            cell = Cell(family="evasion", name=f"{half}-{dial}-{level}", world=world, about=about)
+            cells += _each_seed(seeds, cell)
+    return cells
 
 
 def size(
@@ -91,29 +95,23 @@ def size(
     """
     cells = []
     for half, kind in _OF_ONE_KIND.items():
-        for members in accounts:
+        for members, each in itertools.product(accounts, exchanges):
             everyone = max(least_others, 12 * members)
-            for each in exchanges:
-                total = members * each + 12 * (everyone - members)
-                cells += [
-                    Cell(
-                        family="size",
-                        name=f"{half}-{members}x{each}-s{seed}",
-                        world=WorldOf(
-                            world=HALVES[half],
-                            seed=seed,
-                            accounts=everyone,
-                            days=10,
-                            exchanges=total,
-                            campaigns=(kind,),
-                            campaign_accounts=members,
-                            campaign_exchanges=each,
-                        ),
-                        about={"half": half, "accounts": members, "exchanges": each},
-                    )
-                    for seed in seeds
-                    if total <= most
-                ]
+            total = members * each + 12 * (everyone - members)
+            if total > most:
+                continue
+            world = WorldOf(
+                world=HALVES[half],
+                accounts=everyone,
+                days=10,
+                exchanges=total,
+                campaigns=(kind,),
+                campaign_accounts=members,
+                campaign_exchanges=each,
+            )
+            about = {"half": half, "accounts": members, "exchanges": each}
+            cell = Cell(family="size", name=f"{half}-{members}x{each}", world=world, about=about)
+            cells += _each_seed(seeds, cell)
     return cells
 
 
@@ -126,25 +124,17 @@ def alone(
     exchanges: int = 20_000,
 ) -> list[Cell]:
     """Each honest population with nobody beside it, at the most generous rate."""
-    return [
-        Cell(
-            family="alone",
-            name=f"{half}-{name}-s{seed}",
-            world=WorldOf(
-                world=_EMPTY[half],
-                seed=seed,
-                accounts=accounts,
-                days=10,
-                exchanges=exchanges,
-                only=(name,),
-            ),
-            scans=(ScanOf(fdr=0.05),),
-            about={"half": half, "population": name},
+    cells = []
+    for half, name in itertools.product(halves, populations):
+        world = WorldOf(
+            world=_EMPTY[half], accounts=accounts, days=10, exchanges=exchanges, only=(name,)
         )
-        for half in halves
-        for name in populations
-        for seed in seeds
-    ]
+        about = {"half": half, "population": name}
+        cell = Cell(
+            family="alone", name=f"{half}-{name}", world=world, scans=_GENEROUS, about=about
+        )
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def empty(
@@ -154,84 +144,60 @@ def empty(
 
     One scan at 5 % serves all rates: the `fdr_q` of a finding is the smallest at which it stands.
     """
-    return [
-        Cell(
-            family="empty",
-            name=f"{half}-s{seed}",
-            world=WorldOf(
-                world=_EMPTY[half], seed=seed, accounts=accounts, days=days, exchanges=exchanges
-            ),
-            scans=(ScanOf(fdr=0.05),),
-            about={"half": half},
-        )
-        for number, seed in enumerate(seeds)
-        for half in [list(_EMPTY)[number % 2]]
-    ]
+    cells = []
+    for half, seed in zip(itertools.cycle(_EMPTY), seeds, strict=False):
+        world = WorldOf(world=_EMPTY[half], accounts=accounts, days=days, exchanges=exchanges)
+        cell = Cell(family="empty", name=half, world=world, scans=_GENEROUS, about={"half": half})
+        cells += _each_seed((seed,), cell)
+    return cells
 
 
 def fairness(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
     """Labels of countries exchanged; and three hundred neighbours who are strangers."""
+    labels = (
+        ScanOf(),
+        ScanOf(name="renamed", altered="countries_renamed"),
+        ScanOf(name="shuffled", altered="countries_shuffled"),
+    )
+    community = (ScanOf(name="community", altered="one_community", fdr=0.05),)
     cells = []
     for half in HALVES:
-        for seed in seeds:
-            cells.append(
-                Cell(
-                    family="fairness",
-                    name=f"{half}-labels-s{seed}",
-                    world=WorldOf(world=HALVES[half], seed=seed, accounts=accounts, days=days),
-                    scans=(
-                        ScanOf(),
-                        ScanOf(name="renamed", altered="countries_renamed"),
-                        ScanOf(name="shuffled", altered="countries_shuffled"),
-                    ),
-                    about={"half": half, "what": "labels"},
-                )
+        for what, name, scans in (
+            ("labels", HALVES[half], labels),
+            ("community", _EMPTY[half], community),
+        ):
+            world = WorldOf(world=name, accounts=accounts, days=days)
+            about = {"half": half, "what": what}
+            cell = Cell(
+                family="fairness", name=f"{half}-{what}", world=world, scans=scans, about=about
             )
-            cells.append(
-                Cell(
-                    family="fairness",
-                    name=f"{half}-community-s{seed}",
-                    world=WorldOf(world=_EMPTY[half], seed=seed, accounts=accounts, days=days),
-                    scans=(ScanOf(name="community", altered="one_community", fdr=0.05),),
-                    about={"half": half, "what": "community"},
-                )
-            )
+            cells += _each_seed(seeds, cell)
     return cells
 
 
 def robustness(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
     """The same log with columns taken away."""
-    return [
-        Cell(
-            family="robustness",
-            name=f"{half}-s{seed}",
-            world=WorldOf(world=HALVES[half], seed=seed, accounts=accounts, days=days),
-            scans=(ScanOf(), *(ScanOf(name=name, altered=name) for name in _ROBUST)),
-            about={"half": half},
-        )
-        for half in HALVES
-        for seed in seeds
-    ]
+    scans = (ScanOf(), *(ScanOf(name=name, altered=name) for name in _ROBUST))
+    cells = []
+    for half, name in HALVES.items():
+        world = WorldOf(world=name, accounts=accounts, days=days)
+        cell = Cell(family="robustness", name=half, world=world, scans=scans, about={"half": half})
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def without_each_signal(
     seeds: Sequence[int], *, accounts: int, days: int = 10, levels: Sequence[int] = (1, 2)
 ) -> list[Cell]:
     """The same log, scanned without each signal in turn."""
-    return [
-        Cell(
-            family="ablation",
-            name=f"{half}-evasion-{level}-s{seed}",
-            world=WorldOf(
-                world=HALVES[half], seed=seed, accounts=accounts, days=days, evasion=str(level)
-            ),
-            scans=(ScanOf(), ScanOf(name=EACH_SIGNAL)),
-            about={"half": half, "level": level},
-        )
-        for half in HALVES
-        for level in levels
-        for seed in seeds
-    ]
+    scans = (ScanOf(), ScanOf(name=EACH_SIGNAL))
+    cells = []
+    for half, level in itertools.product(HALVES, levels):
+        world = WorldOf(world=HALVES[half], accounts=accounts, days=days, evasion=str(level))
+        name, about = f"{half}-evasion-{level}", {"half": half, "level": level}
+        cell = Cell(family="ablation", name=name, world=world, scans=scans, about=about)
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def contamination(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
@@ -240,88 +206,67 @@ def contamination(seeds: Sequence[int], *, accounts: int, days: int = 10) -> lis
     for half in HALVES:
         kinds = [c.name for c in CAMPAIGNS.values() if c.half == half.replace("-", "_")]
         for share, few in ((0, 0), (1, 1), (5, 3), (10, 6)):
-            cells += [
-                Cell(
-                    family="contamination",
-                    name=f"{half}-{share}-s{seed}",
-                    world=WorldOf(
-                        world=HALVES[half] if few else _EMPTY[half],
-                        seed=seed,
-                        accounts=accounts,
-                        days=days,
-                        campaigns=tuple(kinds[:few]),
-                        campaign_accounts=round(accounts * share / 100 / few) if few else None,
-                    ),
-                    about={"half": half, "share": share},
-                )
-                for seed in seeds
-            ]
+            world = WorldOf(
+                world=HALVES[half] if few else _EMPTY[half],
+                accounts=accounts,
+                days=days,
+                campaigns=tuple(kinds[:few]),
+                campaign_accounts=round(accounts * share / 100 / few) if few else None,
+            )
+            about = {"half": half, "share": share}
+            cell = Cell(family="contamination", name=f"{half}-{share}", world=world, about=about)
+            cells += _each_seed(seeds, cell)
     return cells
 
 
 def until(seeds: Sequence[int], *, accounts: int, members: int, each: int) -> list[Cell]:
     """When campaigns of ten thousand exchanges or more are first found."""
-    return [
-        Cell(
-            family="time",
-            name=f"{half}-s{seed}",
-            world=WorldOf(
-                world=HALVES[half],
-                seed=seed,
-                accounts=accounts,
-                days=14,
-                campaign_accounts=members,
-                campaign_exchanges=each,
-            ),
-            how="until",
-            about={"half": half},
+    cells = []
+    for half, name in HALVES.items():
+        world = WorldOf(
+            world=name,
+            accounts=accounts,
+            days=14,
+            campaign_accounts=members,
+            campaign_exchanges=each,
         )
-        for half in HALVES
-        for seed in seeds
-    ]
+        cell = Cell(family="time", name=half, world=world, how="until", about={"half": half})
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def red_team(seeds: Sequence[int], *, accounts: int, members: int, rounds: int) -> list[Cell]:
     """An attacker with one campaign, who reads the findings and may play so many rounds."""
-    return [
-        Cell(
-            family="red-team",
-            name=f"{half}-s{seed}",
-            world=WorldOf(
-                world=HALVES[half],
-                seed=seed,
-                accounts=accounts,
-                days=10,
-                campaigns=(kind,),
-                campaign_accounts=members,
-            ),
-            how="red_team",
-            about={"half": half, "rounds": rounds},
+    cells = []
+    for half, kind in _OF_ONE_KIND.items():
+        world = WorldOf(
+            world=HALVES[half],
+            accounts=accounts,
+            days=10,
+            campaigns=(kind,),
+            campaign_accounts=members,
         )
-        for half, kind in _OF_ONE_KIND.items()
-        for seed in seeds
-    ]
+        about = {"half": half, "rounds": rounds}
+        cell = Cell(family="red-team", name=half, world=world, how="red_team", about=about)
+        cells += _each_seed(seeds, cell)
+    return cells
 
 
 def framers(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
     """Honest groups that are copied, and a log that is poisoned, so that honest accounts look odd."""
     cells = []
     for half, kind in _OF_ONE_KIND.items():
-        for seed in seeds:
-            with_one = WorldOf(
-                world=HALVES[half], seed=seed, accounts=accounts, days=days, campaigns=(kind,)
+        with_one = WorldOf(world=HALVES[half], accounts=accounts, days=days, campaigns=(kind,))
+        without = WorldOf(world=_EMPTY[half], accounts=accounts, days=days)
+        for name, world in (("copies", with_one), ("poison", without)):
+            cell = Cell(
+                family="framers",
+                name=f"{half}-{name}",
+                world=world,
+                scans=(ScanOf(name=name, altered=name, fdr=0.05),),
+                about={"half": half, "what": name},
             )
-            without = WorldOf(world=_EMPTY[half], seed=seed, accounts=accounts, days=days)
-            cells += [
-                Cell(
-                    family="framers",
-                    name=f"{half}-{name}-s{seed}",
-                    world=world,
-                    scans=(ScanOf(name=name, altered=name, fdr=0.05),),
-                    about={"half": half, "what": name},
-                )
-                for name, world in (("copies", with_one), ("poison", without))
-            ]
+            cells += _each_seed(seeds, cell)
     return cells
 
 
