@@ -28,6 +28,12 @@ def take_turns(column: str, values: int) -> Rows:
     return lambda _: {column: f"{column} {next(turn) % values}"}
 
 
+def numbered(column: str, values: int, **also: Any) -> Rows:
+    """Everybody's exchanges show the same values, one after the other."""
+    turns = [itertools.count() for _ in range(SEATS)]
+    return lambda seat: {column: f"{column} {next(turns[seat]) % values}"} | also
+
+
 HONEST: dict[str, tuple[Rows, Rows]] = {
     "seminar on a campus": (shows("signup_net_token"), shows("client_net_token")),
     "seminar on campus and roaming network": (
@@ -49,6 +55,14 @@ HONEST: dict[str, tuple[Rows, Rows]] = {
     "course with a notebook that names its cache and its user": (
         shows("signup_net_token"),
         shows("client_net_token", "cache_key", "end_user_token"),
+    ),
+    "course whose exercises name their conversations, after three examples each": (
+        shows(),
+        numbered("conversation_id", 36, turn_index=3),
+    ),
+    "readers of a tutorial who present its block": (
+        shows(),
+        lambda _: {"reasoning_signatures_presented": ["published"]},
     ),
     "hackathon with sponsored mail": (
         shows("signup_net_token", "email_domain"),

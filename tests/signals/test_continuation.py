@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from planted_logs import LogBook, planted
@@ -9,27 +10,26 @@ from told import told
 
 
 def with_talks(seed: int) -> tuple[LogBook, list[str]]:
-    """Strangers send their own last answer again; every answer has a digest of its own."""
+    """Strangers have one long talk each."""
     book, workers = planted(seed)
-    last: dict[str, str] = {}
+    turns: Counter[str] = Counter()
     for row in sorted(book.exchanges, key=lambda r: r["started_at"]):
-        row["output_digest"] = f"answer-{row['exchange_id']}"
         account = row["account_id"]
-        if account not in workers and account in last:
-            row["prefix_digests"] = ["question", last[account]]
-        last[account] = row["output_digest"]
+        if account not in workers:
+            row |= {"conversation_id": f"talk of {account}", "turn_index": turns[account]}
+            turns[account] += 1
     return book, workers
 
 
 def test_a_pool_that_goes_on_with_each_others_talks_is_told(tmp_path: Path) -> None:
-    """Whoever is free goes on with what a colleague was answered."""
+    """Whoever is free goes on with a colleague's talk."""
     book, workers = with_talks(21)
     rows = sorted(
         (r for r in book.exchanges if r["account_id"] in workers), key=lambda r: r["started_at"]
     )
     for before, row in zip(rows[:-7:3], rows[7::3], strict=False):
         if before["account_id"] != row["account_id"]:
-            row["prefix_digests"] = ["question", before["output_digest"]]
+            row |= {"conversation_id": before["conversation_id"], "turn_index": 1}
 
     tell = told(book, workers, "continuation", tmp_path)
 
@@ -50,10 +50,10 @@ def test_people_who_move_to_another_account_are_not(tmp_path: Path) -> None:
             f"old-{mover}",
             " ".join(book.rng.sample(["some", "private", "matter", "of", "mine"], 5)),
             first["started_at"].replace(hour=0, minute=0, second=0),
-            output_digest=f"private-{mover}",
+            conversation_id=f"private-{mover}",
         )
         first["started_at"] = first["started_at"].replace(hour=23)
-        first["prefix_digests"] = ["question", f"private-{mover}"]
+        first |= {"conversation_id": f"private-{mover}", "turn_index": 1}
 
     tell = told(book, workers, "continuation", tmp_path)
 

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import quad
 
 from stillwatch.signals.exact_counts import Outcome, compare_counts
+
+
+def mean_over_exponents(p: float) -> float:
+    """The mean of a p^(a - 1) over a in (0, 1), by quadrature."""
+    return float(quad(lambda a: a * p ** (a - 1), 0, 1)[0])
 
 
 @given(
@@ -32,7 +38,7 @@ def test_one_stratum_is_fishers_exact_test(members: int, size: int, shown: int, 
 
     outcome = Outcome([(members, shown, size, r)])
 
-    assert outcome.log_e == pytest.approx(-log(2) - 0.5 * log(tail))
+    assert outcome.log_e == pytest.approx(log(mean_over_exponents(tail)))
 
 
 def test_two_strata_are_counted_together() -> None:
@@ -45,7 +51,7 @@ def test_two_strata_are_counted_together() -> None:
     draws = [a + b for a in totals[0] for b in totals[1]]
     tail = sum(total >= 3 for total in draws) / len(draws)
 
-    assert exp(Outcome(strata).log_e) == pytest.approx(1 / (2 * sqrt(tail)))
+    assert exp(Outcome(strata).log_e) == pytest.approx(mean_over_exponents(tail))
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.3])
@@ -75,7 +81,7 @@ def test_nothing_exceeds_the_declared_largest() -> None:
 
 def test_enormous_evidence_is_bounded() -> None:
     """What underflows is not taken for infinite."""
-    assert Outcome([(20_000, 20_000, 20_000, 0)]).log_e <= 350.0
+    assert Outcome([(20_000, 20_000, 20_000, 0)]).log_e <= 700.0
 
 
 def test_who_had_no_opportunity_says_nothing() -> None:

@@ -45,15 +45,25 @@ def test_a_block_moves_from_whom_it_was_issued_to(tmp_path: Path) -> None:
     assert moves(book, tmp_path) == {("reasoning_block", "a", "b")}
 
 
-def test_a_conversation_goes_on_by_answer_or_by_id(tmp_path: Path) -> None:
-    """An answer sent again, or a conversation whose first turn here is not its first."""
+def test_a_conversation_goes_on_by_its_id(tmp_path: Path) -> None:
+    """Whose first turn in it is a later one; not who sends a like history, nor who begins anew."""
     book = LogBook()
     book.exchange("a", "hello", START, output_digest="answer", conversation_id="talk")
     book.exchange("b", "and then", START + HOUR, prefix_digests=["question", "answer"])
     book.exchange("c", "more", START + HOUR, conversation_id="talk", turn_index=1)
     book.exchange("d", "my own", START + HOUR, conversation_id="talk", turn_index=0)
 
-    assert moves(book, tmp_path) == {("answer", "a", "b"), ("conversation", "a", "c")}
+    assert moves(book, tmp_path) == {("conversation", "a", "c")}
+
+
+def test_exercises_that_begin_after_the_same_examples_are_nobodys_talks(tmp_path: Path) -> None:
+    """Everybody's first request in the named conversation is its fourth turn."""
+    book = LogBook()
+    for hour, pupil in enumerate("abc"):
+        at = START + hour * HOUR
+        book.exchange(pupil, "solve", at, conversation_id="exercise 7", turn_index=3)
+
+    assert moves(book, tmp_path) == set()
 
 
 def test_each_block_each_giver_and_each_taker_speaks_once(tmp_path: Path) -> None:
@@ -76,29 +86,42 @@ def test_each_block_each_giver_and_each_taker_speaks_once(tmp_path: Path) -> Non
     assert thinned(book, tmp_path, "reasoning_block") == {("author", "r1"), ("g", "t0")}
 
 
-def test_an_answer_that_was_given_twice_is_nobodys_own(tmp_path: Path) -> None:
-    """Answers of one word meet by chance."""
+def test_a_block_that_was_issued_twice_is_nobodys_own(tmp_path: Path) -> None:
+    """A token that stands for several blocks, by a mistake of the record."""
     book = LogBook()
-    book.exchange("a", "is it?", START, output_digest="yes")
-    book.exchange("x", "is this?", START + HOUR, output_digest="yes")
-    book.exchange("b", "so", START + 2 * HOUR, prefix_digests=["question", "yes"])
+    book.exchange("a", "is it?", START, reasoning_signature_issued="s")
+    book.exchange("x", "is this?", START + HOUR, reasoning_signature_issued="s")
+    book.exchange("b", "so", START + 2 * HOUR, reasoning_signatures_presented=["s"])
 
-    assert moves(book, tmp_path) == {("answer", "a", "b")}
-    assert thinned(book, tmp_path / "again", "answer") == set()
+    assert moves(book, tmp_path) == {("reasoning_block", "a", "b")}
+    assert thinned(book, tmp_path / "again", "reasoning_block") == set()
 
 
 def eventful() -> LogBook:
-    """Three days on which blocks, answers and conversations move."""
+    """Three days on which blocks and conversations move."""
     book = LogBook(3)
     for day in range(3):
         at = START + DAY * day
         book.exchange(f"a{day}", "one", at, reasoning_signature_issued=f"s{day}")
-        book.exchange("g", "two", at, output_digest="common" if day else "own")
+        book.exchange(
+            "g",
+            "two",
+            at,
+            output_digest="common" if day else "own",
+            reasoning_signature_issued="twice",
+        )
+        book.exchange(f"c{day}", "seven", at, conversation_id="talk", turn_index=day)
         book.exchange(
             "t", "three", at + HOUR, reasoning_signatures_presented=[f"s{day}"], turn_index=day
         )
         book.exchange("u", "four", at + 2 * HOUR, prefix_digests=["q", "own"])
-        book.exchange("v", "five", at + 3 * HOUR, prefix_digests=["q", "common"])
+        book.exchange(
+            "v",
+            "five",
+            at + 3 * HOUR,
+            prefix_digests=["q", "common"],
+            reasoning_signatures_presented=["twice"],
+        )
         book.exchange("w", "six", at + 3 * HOUR, prefix_digests=["q", "elsewhere", "r"])
     return book
 

@@ -163,8 +163,8 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         )
     if decision.held_back[index]:
         return (
-            f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, contact, key or "
-            f"conversation, or a device at several places, with another, {TIED:.0%} needed. Strangers "
+            f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, contact or key, "
+            f"or a device at several places, with another, {TIED:.0%} needed. Strangers "
             "share wording; one place explains its networks and machines, one program its settings."
         )
     if np.isneginf(group.log_e_crowds):

@@ -47,7 +47,9 @@ SIGNALS: dict[str, Callable[[Scene], Tell]] = {
 }
 """Every signal by its name; a new one is a file, a card and a line here."""
 
-TYING: frozenset[str] = frozenset({cohorts.NAME, queue_clock.NAME, failover.NAME})
+TYING: frozenset[str] = frozenset(
+    {cohorts.NAME, queue_clock.NAME, failover.NAME, replay.NAME, continuation.NAME}
+)
 """Signals whose null strangers with a wording in common fulfil, shown on look-alikes."""
 
 

@@ -1,8 +1,7 @@
-"""Continuation: a conversation that one account began and another goes on with.
+"""Continuation: a conversation that one account began and another goes on with, by its own id.
 
-Told by the answer that is sent again as history, and by the conversation's own id. Answers that were
-given twice are nobody's own, and clients that merely count their conversations begin each at its
-first turn. Card: `docs/signals/continuation.md`.
+Clients that merely count their conversations, and exercises that name theirs, begin each where
+everybody does. Card: `docs/signals/continuation.md`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def measure(scene: Scene) -> Tell:
     return measure_taking_over(
         NAME,
         scene,
-        scene.handovers.passed("answer", "conversation"),
+        scene.handovers.passed("conversation"),
         np.searchsorted(OPPORTUNITIES, going_on, side="right") - 1,
         text="It goes on with a conversation that another account of the group began.",
         what="a conversation that another began",

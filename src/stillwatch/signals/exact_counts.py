@@ -22,7 +22,7 @@ class Outcome:
     """Members against the reference.
 
     Attributes:
-        log_e: Log of 1 / (2 sqrt(p)) of the exact one-sided p-value (Vovk and Wang 2021, section 2).
+        log_e: Log of the e-value of the exact one-sided p-value (`_calibrated`).
         largest: Log of its largest value: every member shows it.
         members, shown: Members that could show it, and those that do.
         reference, usual: The same among the reference.
@@ -75,7 +75,14 @@ def compare_counts(
 
 
 def _calibrated(log_p: float) -> float:
-    return float(-np.log(2.0) - 0.5 * log_p)
+    """Log of (1 - p + p log p) / (p log² p), the mean of a p^(a - 1) over a in (0, 1).
+
+    Each of these is an e-value of a p-value, and none need be chosen (Vovk and Wang 2021, section
+    2); for p = 1 it is 1/2, the limit.
+    """
+    if log_p > -1e-3:
+        return float(np.log(0.5) - log_p / 3)
+    return float(np.log1p(-np.exp(log_p) * (1 - log_p)) - log_p - 2 * np.log(-log_p))
 
 
 def _log_tail(drawn: list[tuple[int, int, int, int]], at_least: int) -> float:

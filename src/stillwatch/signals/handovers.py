@@ -1,8 +1,8 @@
 """What one account was given and another took over, and what histories accounts send in.
 
-A reasoning block, an answer or a conversation that moves from one account to another is nearly
-exact evidence that the two belong together. Nearly: blocks and answers are published, people change
-accounts, routers pool keys. So each value speaks once, for its first taker, and each account gives
+A reasoning block or a conversation that moves from one account to another is nearly exact evidence
+that the two belong together. Nearly: blocks are published, people change accounts, routers pool
+keys. So each value speaks once, for its first taker, and each account gives
 and takes once: what a thousand readers present counts as one reader.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["KINDS", "Handovers", "History", "Passed", "read_handovers"]
 
 IntArray = npt.NDArray[np.int64]
 
-KINDS: tuple[str, ...] = ("reasoning_block", "answer", "conversation")
+KINDS: tuple[str, ...] = ("reasoning_block", "conversation")
 """`Handovers.kind` holds positions in it."""
 
 SUMS: tuple[str, ...] = ("presenting", "going_on", "carrying", "foreign_history")
@@ -38,7 +38,7 @@ class History:
         accounts: Positions in the traffic's `account_names`.
         day: Its beginning, microseconds since 1970.
         presenting: Presented reasoning blocks.
-        going_on: Carried a history or were no first turn.
+        going_on: Were a later turn of a named conversation.
         carrying: Carried a history of two messages or more.
         foreign_history: Carried one that holds no answer of ours.
         example: An exchange with such a history, as a row of the traffic; -1 if none.
@@ -76,7 +76,7 @@ class Handovers:
         value: 60-bit hash of kind and value.
         giver, taker: Positions in the traffic's `account_names`; -1 where no longer known.
         given_at, taken_at: First moments, microseconds since 1970.
-        given_again: When the same answer was given a second time, 0 if never: it is nobody's own.
+        given_again: When the same block was given a second time, 0 if never: it is nobody's own.
         row: The taker's exchange, as a row of the traffic.
         other_model: It was taken over with another model than the one that gave it.
         history: What each account sent in.

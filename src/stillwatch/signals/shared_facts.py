@@ -44,7 +44,8 @@ _COMES_WITH_A_PLACE = frozenset({"network", "signup_network"})
 _MET_BY_CHANCE = _COMES_WITH_A_PLACE | {"client", "metadata"}
 _COMES_WITH_A_PROGRAM = frozenset({"client", "metadata", "cache_key", "end_user"})
 _COMES_WITH_WORDING = frozenset({"continuation"})  # like questions, like short answers
-_TIES_NOBODY = _COMES_WITH_A_PLACE | _COMES_WITH_A_PROGRAM | _COMES_WITH_WORDING
+_IS_PASSED_ON = frozenset({"conversation", "reasoning_block"})  # replay and continuation tell how
+_TIES_NOBODY = _COMES_WITH_A_PLACE | _COMES_WITH_A_PROGRAM | _COMES_WITH_WORDING | _IS_PASSED_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,10 @@ class Facts:
 
         A program brings its client, its request metadata, its cache key and the end user it names,
         beside its wording; a place brings networks, and machines that people use in turns; who asks
-        alike is answered alike. So these do not count, nor does a device two of whose holders were
-        seen on one network, or any device where the log tells no networks: what cannot be seen is
-        held against nobody.
+        alike is answered alike; a block is published, a conversation bears the name of an exercise,
+        and who really took one over is asked by `replay` and `continuation`. So these do not count,
+        nor does a device two of whose holders were seen on one network, or any device where the log
+        tells no networks: what cannot be seen is held against nobody.
         """
         inside = np.isin(self.accounts, accounts)
         counts = inside & self.rare(active) & ~self._of(_TIES_NOBODY)

@@ -1,6 +1,6 @@
 -- What each account sent in with its requests, a row an account and day (UTC): how many exchanges
--- presented reasoning blocks, carried a history or went on with a conversation, and how many of those
--- had a history that holds no answer of ours. The first answer is the second message, or the third
+-- presented reasoning blocks, were a later turn of a named conversation or carried a history, and how
+-- many of those had a history that holds no answer of ours. The first answer is the second message, or the third
 -- where a request had failed.
 with answers as (
   select output_digest as digest, min(started_at) as given_at
@@ -15,12 +15,12 @@ sent as (
     started_at,
     exchange_id,
     coalesce(len(reasoning_signatures_presented) > 0, false) as presents,
-    coalesce(len(prefix_digests) > 0, false) or coalesce(turn_index > 0, false) as goes_on,
+    coalesce(turn_index > 0, false) and conversation_id is not null as goes_on,
     coalesce(len(prefix_digests) > 1, false) as carries,
     prefix_digests[2] as second,
     prefix_digests[3] as third
   from exchanges
-  where len(reasoning_signatures_presented) > 0 or len(prefix_digests) > 0 or turn_index > 0
+  where len(reasoning_signatures_presented) > 0 or len(prefix_digests) > 1 or turn_index > 0
 ),
 
 judged as (

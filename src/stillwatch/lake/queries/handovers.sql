@@ -1,7 +1,7 @@
 -- What one account was given and another took over: one row a value and taker, with both moments.
--- A signed reasoning block, an answer sent again as history, or a conversation that goes on.
+-- A signed reasoning block, or a conversation that goes on.
 -- The giver is the account that had it first; `given_again` is when anybody was given the same
--- answer or block anew (an answer of one word is nobody's own). Values leave as hashes.
+-- block anew. Values leave as hashes.
 with given as (
   select
     'reasoning_block' as kind,
@@ -13,29 +13,12 @@ with given as (
   from exchanges
   where reasoning_signature_issued is not null
   group by 2
-  union all
-  select
-    'answer' as kind,
-    output_digest as value,
-    arg_min(account_id, (started_at, exchange_id)) as giver,
-    min(started_at) as given_at,
-    arg_min(model, (started_at, exchange_id)) as model,
-    list_extract(min(started_at, 2), 2) as given_again
-  from exchanges
-  where output_digest is not null
-  group by 2
 ),
 
 sent as (
   select
     'reasoning_block' as kind,
     unnest(reasoning_signatures_presented) as value,
-    account_id, started_at, exchange_id, model
-  from exchanges
-  union all
-  select
-    'answer' as kind,
-    unnest(prefix_digests) as value,
     account_id, started_at, exchange_id, model
   from exchanges
 ),
@@ -76,14 +59,16 @@ begun as (
     conversation_id,
     arg_min(account_id, (first_at, exchange_id)) as giver,
     min(first_at) as given_at,
-    arg_min(model, (first_at, exchange_id)) as model
+    arg_min(model, (first_at, exchange_id)) as model,
+    arg_min(first_turn, (first_at, exchange_id)) as first_turn
   from visits
   group by conversation_id
   having count(*) > 1
 ),
 
 continued as (
-  -- Whose client merely counts its conversations begins each at turn 0.
+  -- Who goes on enters later in the talk than the giver did. Clients that count their talks begin
+  -- each at turn 0, and exercises that name theirs begin everybody's after the same examples.
   select
     'conversation' as kind,
     visits.conversation_id as value,
@@ -96,7 +81,7 @@ continued as (
     coalesce(visits.model <> begun.model, false) as other_model
   from visits
   join begun using (conversation_id)
-  where visits.account_id <> begun.giver and visits.first_turn > 0
+  where visits.account_id <> begun.giver and visits.first_turn > begun.first_turn
 )
 
 select
