@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from planted_logs import LogBook, members_of, planted
+from planted_logs import DAY, START, LogBook, members_of, planted
 from stillwatch.campaigns.scan import ScanSettings, scan
 
 Story = Callable[[LogBook, list[dict[str, Any]]], None]
@@ -75,6 +76,25 @@ def people_came_from_an_account_before(book: LogBook, pool: list[dict[str, Any]]
         }
 
 
+def exercises_have_names(_: LogBook, pool: list[dict[str, Any]]) -> None:
+    """Everybody goes through the same named conversations, each begun with three examples."""
+    turns = Counter[str]()
+    for row in pool:
+        number = turns[row["account_id"]]
+        turns[row["account_id"]] += 1
+        row |= {"conversation_id": f"exercise {number}", "turn_index": 3}
+
+
+def their_owner_says_so(book: LogBook, pool: list[dict[str, Any]]) -> None:
+    """A router of one payer whose keys pass on talks and reasoning, declared by contract."""
+    whoever_is_free_presents(book, pool)
+    whoever_is_free_goes_on(book, pool)
+    since = {"organization_verified": "contract", "organization_since": START - 300 * DAY}
+    for row in book.accounts:
+        if row["account_id"] in {exchange["account_id"] for exchange in pool}:
+            row |= {"organization_id": "router", "email_domain": "router.example"} | since
+
+
 def found(book: LogBook, folder: Path, *without: str) -> set[str]:
     settings = ScanSettings(with_timeline=False, without=frozenset(without))
     return members_of(scan(book.open(folder), settings, notes={}))
@@ -95,11 +115,19 @@ def test_a_pool_that_passes_on_its_work_is_found_by_that(
     assert found(book, tmp_path, signal) == set()
 
 
-@pytest.mark.parametrize("story", [one_block_is_public, people_came_from_an_account_before])
-def test_the_same_work_of_people_who_pass_nothing_on_among_them_is_held_back(
+@pytest.mark.parametrize(
+    "story",
+    [
+        one_block_is_public,
+        people_came_from_an_account_before,
+        exercises_have_names,
+        their_owner_says_so,
+    ],
+)
+def test_the_same_work_is_left_alone_where_passing_on_has_an_honest_cause(
     tmp_path: Path, story: Story
 ) -> None:
-    """A block that many read, and talks that came with a person, tie no group."""
+    """A block that many read, talks that came with a person, named exercises, a declared router."""
     book, pool = with_own_talks(71)
     story(book, pool)
 

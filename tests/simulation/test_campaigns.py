@@ -354,3 +354,19 @@ def test_dials_not_named_stay_at_1():
     """And cover may be written as a percentage."""
     assert Evasion.parse("identity=3,cover=90") == Evasion(identity=3, wording=1, timing=1, cover=3)
     assert Evasion.parse("2") == Evasion(2, 2, 2, 2)
+
+
+def test_a_relayed_session_keeps_its_id_over_many_accounts(make_world):
+    """Its turns follow each other in time, on accounts that share no card and no network."""
+    world = make_world(campaigns=("relayed_sessions",), populations=("people",), accounts=120)
+    sessions = defaultdict(list)
+    for row in sorted(collected(world), key=lambda r: r["started_at"]):
+        sessions[row["conversation_id"]].append(row)
+    long = [rows for rows in sessions.values() if len(rows) >= 4]
+
+    assert len(long) > 5
+    for rows in long:
+        turns = [row["turn_index"] for row in rows]
+        assert turns == sorted(turns)
+        assert len({row["account_id"] for row in rows}) > 1
+        assert len(rows[-1]["prefix_digests"]) > len(rows[1]["prefix_digests"])

@@ -103,7 +103,7 @@ def test_everyone_lives_in_the_full_world(everyone):
     kinds = {row["account_id"]: row["population"] for row in everyone.rows("truth_accounts")}
     active = {kinds[name] for name in everyone["exchanges"]["account_id"].to_pylist()}
 
-    assert active == set(POPULATIONS) | set(CAMPAIGNS)
+    assert active == set(POPULATIONS) | set(WORLDS["full"].campaigns)
 
 
 @pytest.mark.parametrize("name", sorted(WORLDS))
@@ -151,7 +151,8 @@ def test_halves_of_the_campaigns_are_disjoint_and_whole():
     build, held_out = set(WORLDS["build"].campaigns), set(WORLDS["held-out"].campaigns)
 
     assert build.isdisjoint(held_out)
-    assert build | held_out == set(CAMPAIGNS)
+    assert build | held_out == set(WORLDS["full"].campaigns)
+    assert build | held_out | set(WORLDS["relayed"].campaigns) == set(CAMPAIGNS)
 
 
 def test_honest_groups_are_named_and_single_people_are_not(everyone):

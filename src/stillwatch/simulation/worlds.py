@@ -83,6 +83,7 @@ class CampaignSize:
 _EVERYONE = tuple(POPULATIONS)
 _BUILD = tuple(c.name for c in CAMPAIGNS.values() if c.half == "build")
 _HELD_OUT = tuple(c.name for c in CAMPAIGNS.values() if c.half == "held_out")
+_RELAYED = tuple(c.name for c in CAMPAIGNS.values() if c.half == "relayed")
 _TWENTY = (
     "people",
     "developers",
@@ -149,12 +150,21 @@ _ALL = (
     ),
     World(
         name="full",
-        purpose="everyone and every campaign, in the words and rhythms held out",
+        purpose="everyone and the campaigns of both halves, in the words and rhythms held out",
         variety=Variety.HELD_OUT,
         populations=_EVERYONE,
-        campaigns=tuple(CAMPAIGNS),
+        campaigns=_BUILD + _HELD_OUT,
         accounts=15000,
         days=14,
+    ),
+    World(
+        name="relayed",
+        purpose="campaigns that share nothing but what they pass on, and the honest who do so, too",
+        variety=Variety.BUILD,
+        populations=_EVERYONE,
+        campaigns=_RELAYED,
+        accounts=3000,
+        days=8,
     ),
     World(
         name="empty",

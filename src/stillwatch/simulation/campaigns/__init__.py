@@ -1,8 +1,8 @@
-"""The collectors: twelve kinds of campaign, each after a publicly reported case."""
+"""The collectors: thirteen kinds of campaign, each after a publicly reported case."""
 
 from __future__ import annotations
 
-from stillwatch.simulation.campaigns import kinds_build, kinds_held_out
+from stillwatch.simulation.campaigns import kinds_build, kinds_held_out, kinds_relayed
 from stillwatch.simulation.campaigns.campaign import Campaign
 from stillwatch.simulation.campaigns.evasion import Evasion
 
@@ -21,6 +21,7 @@ _ALL: tuple[Campaign, ...] = (
     kinds_held_out.NoTemplate(),
     kinds_held_out.Probing(),
     kinds_held_out.StolenKeys(),
+    kinds_relayed.RelayedSessions(),
 )
 
 CAMPAIGNS: dict[str, Campaign] = {campaign.name: campaign for campaign in _ALL}

@@ -48,7 +48,8 @@ class Campaign:
     Attributes:
         name: Kind of campaign, as on the command line.
         actor: An invented name.
-        half: `build` for those one may look at while building, `held_out` for the others.
+        half: `build` for those one may look at while building, `held_out` for those it is judged
+            on, `relayed` for those of a world of their own.
         share: Part of all accounts.
         size: Fewest and most accounts.
         daily: Exchanges of an account and day, cover included.
@@ -67,6 +68,7 @@ class Campaign:
         continues: Part of the requests that go on with another account's conversation.
         foreign: Part of the requests whose history was begun elsewhere, and never answered here.
         turns: Tasks that an account asks in one conversation, on average.
+        passes_on: Each turn of a conversation goes to whoever is free, under the conversation's id.
         choice_of_models: Models, one of which it collects from.
         languages: Languages of its tasks, the first one for half of them or more.
         lasts: Least and greatest part of the time left after its start that it works.
@@ -93,6 +95,7 @@ class Campaign:
     continues: ClassVar[float] = 0.0
     foreign: ClassVar[float] = 0.0
     turns: ClassVar[float] = 1.0
+    passes_on: ClassVar[bool] = False
     choice_of_models: ClassVar[tuple[str, ...]] = (
         "aster-3-large",
         "aster-3-large",
@@ -251,14 +254,23 @@ class Campaign:
         prefixes = _continued(rng, inputs, outputs, earlier, self.continues)
         if self.foreign:
             prefixes = _begun_elsewhere(rng, prefixes, self.foreign)
+        if self.passes_on:
+            lengths = split_into_turns(rng, len(inputs), mean=self.turns)
+            session, turns = _interleaved(lengths, apart=len(workers))
+            sessions = cohort.conversation_numbers(len(lengths))[session]
+            prefixes = _sent_again(session, inputs, outputs)
         order = np.argsort(slots.worker, kind="stable")
         cuts = np.searchsorted(slots.worker[order], np.arange(len(workers) + 1))
         for worker, (low, high) in zip(workers, pairwise(cuts.tolist()), strict=True):
             mine = order[low:high].tolist()
             if not mine:
                 continue
-            talks, turn = self._talks(cohort, len(mine))
-            own_history = turn is not None and not self.continues and not self.foreign
+            if self.passes_on:
+                talks, turn = sessions[mine], turns[mine]
+            else:
+                talks, turn = self._talks(cohort, len(mine))
+            given = self.continues or self.foreign or self.passes_on
+            own_history = turn is not None and not given
             cohort.send(
                 worker.customer,
                 self.manner(cohort, worker),
@@ -371,6 +383,28 @@ def _continued(
             prefixes.append(None)
         else:
             prefixes.append([digest_of(inputs[other].encode()), digest_of(answer.encode())])
+    return prefixes
+
+
+def _interleaved(lengths: Ints, *, apart: int) -> tuple[Ints, Ints]:
+    """Session and turn of each request in time order, a session's turns so many requests apart."""
+    turns = turn_numbers(lengths)
+    session = np.repeat(np.arange(len(lengths)), lengths)
+    begins = np.repeat(np.cumsum(lengths) - lengths, lengths)
+    order = np.argsort(begins + turns * apart, kind="stable")
+    return session[order], turns[order]
+
+
+def _sent_again(
+    session: Ints, inputs: Sequence[str], outputs: Sequence[str | None]
+) -> list[list[str] | None]:
+    """The messages of the session so far, as digests."""
+    said: dict[int, list[str]] = {}
+    prefixes: list[list[str] | None] = []
+    for number, question, answer in zip(session.tolist(), inputs, outputs, strict=True):
+        history = said.setdefault(number, [])
+        prefixes.append(list(history) or None)
+        history += [digest_of(text.encode()) for text in (question, answer) if text is not None]
     return prefixes
 
 
