@@ -148,18 +148,17 @@ def test_a_log_without_clients_says_nothing(tmp_path: Path) -> None:
     assert tell.log_e[0] <= 0.0
 
 
-@pytest.mark.parametrize(("net", "reported"), [("own", False), ("shared", True)])
+@pytest.mark.parametrize(("card", "reported"), [(None, False), ("one card", True)])
 def test_an_apps_client_ties_no_more_than_its_wording(
-    tmp_path: Path, net: str, reported: bool
+    tmp_path: Path, card: str | None, reported: bool
 ) -> None:
-    """Users of one app, by its client and its headers; on one rare network they are tied."""
-    book, users = planted(4, payment_token=None)
+    """Users of one app, by its client and its headers; whoever pays for all of them is tied."""
+    book, users = planted(4, payment_token=card)
     for number, row in enumerate(book.exchanges):
         of_app = row["account_id"] in users
         row["user_agent"] = "judge-app/1" if of_app else f"agent-{number % 7}"
         row["client_metadata"] = '{"x-app":"judge"}' if of_app else None
-        shared = of_app and net == "shared"
-        row["client_net_token"] = "net" if shared else f"net-{row['account_id']}"
+        row["client_net_token"] = f"net-{row['account_id']}"
 
     assert bool(members_of(book.scan(tmp_path))) == reported
 
