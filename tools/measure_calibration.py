@@ -36,7 +36,7 @@ from stillwatch.campaigns.crowds import DRAWS, log_e_of_crowds
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.weighing import Owners, Weighed, weigh
 from stillwatch.lake.log import open_log
-from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
+from stillwatch.signals.collection import describe_owners, harvest_score, score_of_lesser_half
 from stillwatch.signals.division import own_subjects
 from stillwatch.simulation import WORLDS, order_world, simulate
 
@@ -117,8 +117,8 @@ def _random_groups(
             unknown,
             np.zeros_like(prompts),
         )
-        figures = describe_owner(traffic, weighed.wording, np.sort(np.concatenate(pool)))
-        yield own, float(harvest_score(figures))
+        rows = np.sort(np.concatenate(pool))
+        yield own, score_of_lesser_half(traffic, weighed.wording, rows)
 
 
 def _row(

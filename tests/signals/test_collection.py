@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planted_logs import JUDGE, LogBook, rows_of
@@ -15,6 +15,7 @@ from stillwatch.signals.collection import (
     describe_owner,
     describe_owners,
     harvest_score,
+    score_of_lesser_half,
 )
 from stillwatch.signals.owners import evenly, read_wording
 
@@ -131,6 +132,77 @@ def test_an_owner_without_text_is_described_by_what_is_there(tmp_path: Path) -> 
 
     assert np.isnan(figures["purpose"])
     assert figures["unused_answers"] == 1.0
+
+
+def scores_of(book: LogBook, accounts: list[str], folder: Path) -> tuple[float, float]:
+    """The score of the accounts' work together, and by their lesser half."""
+    traffic = book.traffic(folder)
+    wording, rows = read_wording(traffic), np.sort(np.concatenate(rows_of(traffic, accounts)))
+    together = harvest_score(describe_owner(traffic, wording, rows))
+    return float(together), score_of_lesser_half(traffic, wording, rows)
+
+
+def test_where_all_collect_alike_the_lesser_half_is_like_the_whole(tmp_path: Path) -> None:
+    """An odd number of accounts too: half of them, rounded up, scaled to all."""
+    book = LogBook(8)
+    together, lesser = scores_of(book, book.campaign(9, daily=4), tmp_path)
+
+    assert lesser == pytest.approx(together, abs=0.2)
+
+
+def test_what_a_few_collect_does_not_carry_the_others(tmp_path: Path) -> None:
+    """Five accounts ask for what trains a model, eight work on tickets: by half, it is no harvest."""
+    book = LogBook(9)
+    few = book.campaign(5, daily=20)
+    many = book.campaign(8, daily=4, wrapper=SUPPORT_DESK, name="desk")
+    traffic = book.traffic(tmp_path)
+    nothing = describe_owner(traffic, read_wording(traffic), rows_of(traffic, many[:1])[0])
+    together, lesser = scores_of(book, few + many, tmp_path)
+
+    assert together > harvest_score(nothing) + 5.0
+    assert lesser == pytest.approx(harvest_score(nothing), abs=0.5)
+
+
+def test_chance_in_few_exchanges_makes_nobody_unequal(tmp_path: Path) -> None:
+    """Every other conversation is followed up, whoever has it: half of the members do no less."""
+    book = LogBook(11)
+    accounts = book.campaign(24, days=range(2))
+    for row in book.exchanges:
+        row["turn_index"] = book.rng.randrange(2)
+    together, lesser = scores_of(book, accounts, tmp_path)
+
+    assert lesser == pytest.approx(together, abs=0.15)
+
+
+def test_one_giant_counts_no_more_than_twice_the_others(tmp_path: Path) -> None:
+    """Whatever one account collects beyond its half, the score is that of the other half, twice."""
+    scores = []
+    for number, daily in enumerate((4, 40)):
+        book = LogBook(10)
+        accounts = book.campaign(5, daily=4) + book.campaign(1, daily=daily, name="giant")
+        scores.append(scores_of(book, accounts, tmp_path / str(number)))
+
+    assert scores[1][0] > scores[0][0] + 0.5
+    assert scores[1][1] == pytest.approx(scores[0][1], abs=0.1)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=4),
+    st.integers(0, 99),
+)
+@settings(max_examples=20, deadline=None)
+def test_the_lesser_half_never_scores_more(
+    tmp_path_factory: pytest.TempPathFactory, plans: list[tuple[int, bool]], seed: int
+) -> None:
+    """Theorem 2b needs a score that is only lowered, however members differ."""
+    book = LogBook(seed)
+    accounts = []
+    for number, (daily, collects) in enumerate(plans):
+        wrapper = JUDGE if collects else SUPPORT_DESK
+        accounts += book.campaign(1, daily=daily, wrapper=wrapper, name=f"m{number}-")
+    together, lesser = scores_of(book, accounts, tmp_path_factory.mktemp("log"))
+
+    assert lesser <= together
 
 
 @given(st.integers(0, 500), st.integers(1, 60))

@@ -129,7 +129,8 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "owners of this log: what is asked, and what becomes of the answers.",
             "observed": _figures(group.figures),
             "usual": f"{decision.owners_like(group.score):,} of "
-            f"{len(decision.reference):,} owners look as much like it",
+            f"{len(decision.reference):,} owners look as much like it, taken by the half of its "
+            "accounts that collects least",
             "e_value": float(decision.e_collects[index]),
             "max": float(min(len(decision.reference), DRAWS) + 1),
         },

@@ -27,7 +27,12 @@ from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
 from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.groups import Group, group_accounts
-from stillwatch.signals.collection import describe_owner, describe_owners, harvest_score
+from stillwatch.signals.collection import (
+    describe_owner,
+    describe_owners,
+    harvest_score,
+    score_of_lesser_half,
+)
 from stillwatch.signals.owners import Repeats, Wording, read_repeats, read_wording
 from stillwatch.signals.tell import Scene, Suspects, Tell
 from stillwatch.signals.templates import (
@@ -62,7 +67,8 @@ class WeighedGroup:
         named: Those of it who are in it on their own evidence, whom a report names
             (`linking.copied`). Where they are too few for a group, clause 1 has no evidence.
         figures: What describes its work (`collection.FIGURES`).
-        score: How much it looks like a harvest; compared with the owners' scores.
+        score: How much it looks like a harvest, by the half of its members that harvest least;
+            compared with the owners' scores.
         tied: Part of the members that share a rare fact with another member, wording apart.
         log_e_tied: Log of the e-value of the signals that tie accounts otherwise (`tells.TYING`).
         log_e_crowds: Log of the e-value of its work beside that of crowds drawn at random;
@@ -182,15 +188,14 @@ def weigh(
     weighed = []
     for number, group in enumerate(groups):
         enough = len(named[number].accounts) >= MINIMUM
-        own = describe_owner(traffic, wording, group.rows)
         weighed.append(
             WeighedGroup(
                 group=group,
                 named=named[number],
                 acts=acts[number] if enough else replace(acts[number], log_e=-np.inf),
                 togetherness=together[number],
-                figures=own,
-                score=float(harvest_score(own)),
+                figures=describe_owner(traffic, wording, group.rows),
+                score=score_of_lesser_half(traffic, wording, group.rows),
                 tied=tied[number],
                 log_e_tied=float(tying[number]),
                 log_e_crowds=float(crowds[number]),
@@ -244,7 +249,7 @@ def _owners(traffic: Traffic, scores: FloatArray, openly: list[WeighedGroup]) ->
     enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
     return Owners(
         accounts=np.concatenate([enough, np.full(len(openly), -1)]),
-        scores=np.concatenate([scores[enough], [g.score for g in openly]]),
+        scores=np.concatenate([scores[enough], [float(harvest_score(g.figures)) for g in openly]]),
     )
 
 

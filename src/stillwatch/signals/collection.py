@@ -18,7 +18,7 @@ from stillwatch.signals.owners import Wording, evenly_each
 from stillwatch.signals.targets import asks_for_training_material
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["FIGURES", "describe_owner", "describe_owners", "harvest_score"]
+__all__ = ["FIGURES", "describe_owner", "describe_owners", "harvest_score", "score_of_lesser_half"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -84,8 +84,44 @@ def harvest_score(figures: FloatArray) -> FloatArray:
     Args:
         figures: In the order of `FIGURES` along the last axis; one score for each of the others.
     """
+    harvested, purity = _harvested(figures)
+    return np.asarray(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
+
+
+def score_of_lesser_half(traffic: Traffic, wording: Wording, rows: IntArray) -> float:
+    """The score of a group by what the half of its members that harvest least do, counted twice.
+
+    A finding accuses every member, so what a few of them collect must not carry it. Who harvests
+    least (items × unused × purity) is read from every other exchange of each member, and what that
+    half (rounded up) harvests from the exchanges between, scaled to the whole group; then the other
+    way round, and the mean is taken: chance in few exchanges does not make members unequal.
+    Never above the score of all the work together: clause 3 stays valid for whatever lowers a
+    group's score by its own work alone (`docs/statistics.md`, theorem 2b).
+
+    Args:
+        rows: The exchanges of the group's work, of one account or more, ascending.
+    """
+    by_account = rows[np.argsort(traffic.accounts[rows], kind="stable")]
+    sizes = np.unique(traffic.accounts[by_account], return_counts=True)[1]
+    half = (len(sizes) + 1) // 2
+    turn = (np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)) % 2
+    owner = np.repeat(np.arange(len(sizes)), sizes)
+    scores = []
+    for now in (0, 1):
+        starts = np.concatenate([[0], np.cumsum((sizes + 1 - now) // 2)])
+        figures = describe_owners(traffic, wording, by_account[turn == now], starts)
+        lesser = np.argsort(_harvested(figures)[0], kind="stable")[:half]
+        others = by_account[(turn != now) & np.isin(owner, lesser)]
+        of_half = describe_owner(traffic, wording, np.sort(others))
+        of_half[2] = np.log1p(np.expm1(of_half[2]) * 2 * len(sizes) / half)
+        scores.append(float(harvest_score(of_half)))
+    together = float(harvest_score(describe_owner(traffic, wording, rows)))
+    return min(together, float(np.mean(scores)))
+
+
+def _harvested(figures: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Items × unused × purity, and purity, of owners whose figures lie along the last axis."""
     unused, purpose = (np.nan_to_num(figures[..., i], nan=0.5) for i in (0, 1))
     accident = purpose_model().accident
     purity = np.maximum(purpose - accident, 0.0) / (1.0 - accident)
-    harvested = np.expm1(figures[..., 2]) * unused * purity
-    return np.asarray(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
+    return np.expm1(figures[..., 2]) * unused * purity, purity
