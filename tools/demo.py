@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 STILLWATCH = [sys.executable, "-m", "stillwatch"]
 ACCOUNTS, DAYS, SEED = 4_000, 10, 1
@@ -39,14 +40,15 @@ def main(folder: Path) -> int:
     return 0 if found["campaigns"] else 1
 
 
-def _stillwatch(*arguments: object) -> dict[str, object]:
+def _stillwatch(*arguments: object) -> dict[str, Any]:
     """Run a command; its words go to standard error, its object comes back."""
     done = subprocess.run(
         [*STILLWATCH, *(str(a) for a in arguments)], stdout=subprocess.PIPE, check=False
     )
     if done.returncode not in (0, 3):
         sys.exit(done.returncode)
-    return json.loads(done.stdout)
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 if __name__ == "__main__":

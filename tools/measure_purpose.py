@@ -11,7 +11,6 @@ lengths; *length only* is the best that a rule on the number of words alone coul
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -128,16 +127,16 @@ def main(worlds: list[str]) -> int:
         "| wanted for | exchanges | right | unsure | wrong | right where sure | length-matched "
         "| in its campaign | length-matched |\n|---|" + "---:|" * 8
     )
-    groups: list[tuple[str, Callable[[], IntArray]]] = [
-        (name, lambda n=number: collected[truth == n]) for number, name in enumerate(NAMES)
+    groups: list[tuple[str, IntArray]] = [
+        (name, collected[truth == number]) for number, name in enumerate(NAMES)
     ]
     groups += [
-        (f"in {name} script", lambda n=name: collected[data["script"][collected] == n])
+        (f"in {name} script", collected[data["script"][collected] == name])
         for name in ("Latin", *SCRIPTS)
     ]
-    for name, rows in [*groups, ("all", lambda: collected)]:
-        if len(rows()):
-            print(row(name, rows(), data, weights))
+    for name, rows in [*groups, ("all", collected)]:
+        if len(rows):
+            print(row(name, rows, data, weights))
     honest = data["alone"][data["truth"] < 0] < 0
     print(f"\nHonest: {len(honest):,} exchanges, {1 - honest.mean():.3f} named a target.")
     even = length_only(truth, words, weights[collected])

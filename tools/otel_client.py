@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from openai import OpenAI, OpenAIError
-from opentelemetry import baggage, context, trace
+from openai import OpenAI, OpenAIError  # type: ignore[import-not-found,unused-ignore]
+from opentelemetry import baggage, context, trace  # type: ignore[attr-defined,unused-ignore]
 from opentelemetry._logs import set_logger_provider
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "dossier"))
-from chromium import chromium
+from chromium import chromium  # type: ignore[import-not-found,unused-ignore]
 
 
 def main(page_file: Path, picture: Path, *, width: int = 1280, height: int = 1130) -> None:

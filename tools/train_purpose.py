@@ -75,13 +75,13 @@ class Data:
             # A source counts as the root of its size: small ones count, and do not rule.
             per_source = np.sqrt(counts) / np.sqrt(counts).sum()
             weights[mine] = share * (per_source / counts)[which]
-        return (weights * among.sum()).astype(np.float32)
+        return np.asarray(weights * among.sum(), np.float32)
 
 
 @nb.njit(cache=True)
-def _train(
+def _train(  # type: ignore[no-untyped-def]
     features, starts, labels, weights, order, known, seed, table, bias, squares, step, drop, shrink
-):  # type: ignore[no-untyped-def]
+):
     """One pass of adaptive gradient descent (Duchi, Hazan and Singer 2011), in place."""
     np.random.seed(seed)
     purposes = table.shape[1]
