@@ -11,10 +11,19 @@ import random
 import igraph
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.linking.group import LinkingParameters
+from stillwatch.linking.likeness import (
+    Likeness,
+    components,
+    meeting,
+    row_products,
+    row_squares,
+    table,
+)
+from stillwatch.linking.pieces import refine, settle
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
 
@@ -23,8 +32,6 @@ __all__ = ["find_communities"]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Edges = tuple[IntArray, IntArray, FloatArray]
-
-MEETING = 64  # communities that a fragment may bring together; what more use is no meeting
 
 
 def find_communities(
@@ -47,7 +54,9 @@ def find_communities(
         _leiden(graph, active / size, parameters.seed)[: len(exchanges)]
         for size in (parameters.cohesive, parameters.fine)
     )
-    of_account = _refine(coarse, fine, fragments, exchanges, active, parameters)
+    likeness = Likeness.of(fragments, exchanges)
+    of_account = refine(coarse, fine, likeness, parameters)
+    of_account = settle(of_account, likeness, parameters)
     of_account = _reunite(of_account, fragments, edges, active, parameters)
     membership = np.concatenate([of_account, _homes(of_account, fragments)])
     held = _held_together(membership, fragments, edges, facts, len(exchanges))
@@ -108,46 +117,6 @@ def _leiden(graph: igraph.Graph, resolution: float, seed: int) -> IntArray:
     return np.asarray(found.membership, np.int64)
 
 
-def _refine(
-    coarse: IntArray,
-    fine: IntArray,
-    fragments: Fragments,
-    exchanges: IntArray,
-    active: int,
-    parameters: LinkingParameters,
-) -> IntArray:
-    """Cut each coarse community along the fine ones, and rejoin the pieces that are alike.
-
-    Two operators may meet in a phrase, a gateway or a cited answer. Pieces are joined when their
-    accounts are as alike across as within; likeness is taken between different accounts only, so
-    that neither an account's own phrases nor small numbers decide (as in Morisita's index, 1959).
-    """
-    # What a phrase alone holds together falls apart into single accounts: they stay as they were.
-    fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
-    _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
-    of_account: IntArray = pieces.astype(np.int64)
-    users, used = fragments.pair_accounts, fragments.pair_fragments
-    share = fragments.pair_exchanges / np.maximum(exchanges[users], 1)
-    weight = share * np.maximum(np.log(active / np.maximum(fragments.accounts[used], 1)), 0)
-    while True:
-        sizes = np.bincount(of_account)
-        several = (sizes[of_account[users]] > 1) & (weight > 0)
-        home, part = of_account[users[several]], weight[several]
-        use = _table(home, used[several], part, (len(sizes), fragments.count))
-        alone = np.bincount(home, part**2, minlength=len(sizes))
-        within = (_row_squares(use) - alone) / np.maximum(sizes * (sizes - 1.0), 1.0)
-        coarse_of = np.zeros(len(sizes), np.int64)
-        coarse_of[of_account] = coarse
-        a, b = _meeting(use)
-        able = (coarse_of[a] == coarse_of[b]) & (within[a] > 0) & (within[b] > 0)
-        a, b = a[able], b[able]
-        across = _row_products(use, a, b) / (sizes[a] * sizes[b])
-        joined = across >= parameters.alike * np.sqrt(within[a] * within[b])
-        if not joined.any():
-            return of_account
-        of_account = _components(a[joined], b[joined], len(sizes))[of_account]
-
-
 def _reunite(
     of_account: IntArray,
     fragments: Fragments,
@@ -164,44 +133,16 @@ def _reunite(
     home = of_account[edges[0]]
     rarity = np.log(active / np.maximum(fragments.accounts[edges[1]], 1))
     several = sizes[home] > 1
-    use = _table(
+    use = table(
         home[several],
         edges[1][several],
         (edges[2] * np.maximum(rarity, 0))[several],
         (len(sizes), fragments.count),
     )
-    a, b = _meeting(use)
-    norms = np.sqrt(_row_squares(use))
-    joined = _row_products(use, a, b) >= parameters.same_wording * norms[a] * norms[b]
-    return _components(a[joined], b[joined], len(sizes))[of_account]
-
-
-def _table(
-    rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]
-) -> csr_matrix:
-    return coo_matrix((values, (rows, columns)), shape=shape).tocsr()
-
-
-def _meeting(use: csr_matrix) -> tuple[IntArray, IntArray]:
-    """Pairs of communities that meet in a fragment which few use: nothing compares all pairs."""
-    rare = use[:, np.flatnonzero(np.bincount(use.indices, minlength=use.shape[1]) <= MEETING)]
-    rare.data = np.ones_like(rare.data)
-    pairs = (rare @ rare.T).tocoo()
-    once = pairs.row < pairs.col
-    return pairs.row[once].astype(np.int64), pairs.col[once].astype(np.int64)
-
-
-def _row_squares(use: csr_matrix) -> FloatArray:
-    return np.asarray(use.multiply(use).sum(axis=1), np.float64).ravel()
-
-
-def _row_products(use: csr_matrix, a: IntArray, b: IntArray) -> FloatArray:
-    return np.asarray(use[a].multiply(use[b]).sum(axis=1), np.float64).ravel()
-
-
-def _components(a: IntArray, b: IntArray, count: int) -> IntArray:
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+    a, b = meeting(use)
+    norms = np.sqrt(row_squares(use))
+    joined = row_products(use, a, b) >= parameters.same_wording * norms[a] * norms[b]
+    return components(a[joined], b[joined], len(sizes))[of_account]
 
 
 def _homes(of_account: IntArray, fragments: Fragments) -> IntArray:

@@ -38,6 +38,9 @@ class LinkingParameters:
         same_wording: Communities whose use of fragments has at least this cosine are one group: a
             resolution that keeps small groups apart cuts large ones up. Pieces of one campaign were
             at 0.93 and more, different campaigns that share a wrapper at 0.7 at most.
+        coherent: Mean cosine of the wording of two accounts from which on a community draws others.
+            People who chat about the same things are at 0.01 to 0.1.
+        rounds: How often each account may move to the community it is most like.
         seed: Leiden visits nodes in random order; the result must not depend on when it ran.
     """
 
@@ -50,6 +53,8 @@ class LinkingParameters:
     fine: int = 100
     alike: float = 0.7
     same_wording: float = 0.85
+    coherent: float = 0.1
+    rounds: int = 3
     seed: int = 20_26
 
 

@@ -1,0 +1,102 @@
+"""How alike accounts are in the wording they use, singly and as communities.
+
+Nothing compares all pairs: products are of sparse tables, of accounts or communities by fragments.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import coo_matrix, csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from stillwatch.signals.templates import Fragments
+
+__all__ = ["Likeness", "components", "meeting", "row_products", "row_squares", "table"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+MEETING = 64  # communities that a fragment may bring together; what more use is no meeting
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """What each account uses: rarity of the wording × its share of the account's traffic.
+
+    Attributes:
+        use: Accounts by fragments.
+    """
+
+    use: csr_matrix
+
+    @staticmethod
+    def of(fragments: Fragments, exchanges: IntArray) -> Likeness:
+        """Of a log's accounts.
+
+        Args:
+            exchanges: Number of exchanges of each account.
+        """
+        users, used = fragments.pair_accounts, fragments.pair_fragments
+        active = int((exchanges > 0).sum())
+        share = fragments.pair_exchanges / np.maximum(exchanges[users], 1)
+        rarity = np.maximum(np.log(active / np.maximum(fragments.accounts[used], 1)), 0)
+        kept = rarity > 0
+        shape = (len(exchanges), fragments.count)
+        return Likeness(table(users[kept], used[kept], (share * rarity)[kept], shape))
+
+    def directions(self) -> Likeness:
+        """What each account uses, however much it is: rows of length 1, or 0 for one without."""
+        lengths = np.sqrt(row_squares(self.use))
+        return Likeness(scaled(self.use, 1 / np.where(lengths > 0, lengths, 1.0)))
+
+    def of_communities(self, of_account: IntArray) -> tuple[csr_matrix, IntArray, FloatArray]:
+        """What each community uses, how many accounts it has, and how alike two of them are.
+
+        Likeness is taken between different accounts only, so that neither an account's own phrases
+        nor small numbers decide (as in Morisita's index, 1959).
+        """
+        sizes = np.bincount(of_account)
+        accounts = np.arange(len(of_account))
+        shape = (len(sizes), len(accounts))
+        use = (table(of_account, accounts, np.ones(len(accounts)), shape) @ self.use).tocsr()
+        alone = np.bincount(of_account, row_squares(self.use), minlength=len(sizes))
+        within = (row_squares(use) - alone) / np.maximum(sizes * (sizes - 1.0), 1.0)
+        return use, sizes, within
+
+
+def table(
+    rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]
+) -> csr_matrix:
+    return coo_matrix((values, (rows, columns)), shape=shape).tocsr()
+
+
+def meeting(use: csr_matrix) -> tuple[IntArray, IntArray]:
+    """Pairs of communities that meet in a fragment which few use: nothing compares all pairs."""
+    rare = use[:, np.flatnonzero(np.bincount(use.indices, minlength=use.shape[1]) <= MEETING)]
+    rare.data = np.ones_like(rare.data)
+    pairs = (rare @ rare.T).tocoo()
+    once = pairs.row < pairs.col
+    return pairs.row[once].astype(np.int64), pairs.col[once].astype(np.int64)
+
+
+def row_squares(use: csr_matrix) -> FloatArray:
+    return np.asarray(use.multiply(use).sum(axis=1), np.float64).ravel()
+
+
+def row_products(use: csr_matrix, a: IntArray, b: IntArray) -> FloatArray:
+    return np.asarray(use[a].multiply(use[b]).sum(axis=1), np.float64).ravel()
+
+
+def components(a: IntArray, b: IntArray, count: int) -> IntArray:
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def scaled(use: csr_matrix, by: FloatArray) -> csr_matrix:
+    """Each row times a number."""
+    return csr_matrix(
+        (use.data * np.repeat(by, np.diff(use.indptr)), use.indices, use.indptr), use.shape
+    )

@@ -1,0 +1,88 @@
+"""Communities looked at closely: cut where their accounts differ, and every account where it fits."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stillwatch.linking.group import LinkingParameters
+from stillwatch.linking.likeness import Likeness, components, meeting, row_products
+
+__all__ = ["refine", "settle"]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+
+
+def refine(
+    coarse: IntArray, fine: IntArray, likeness: Likeness, parameters: LinkingParameters
+) -> IntArray:
+    """Cut each coarse community along the fine ones, and rejoin the pieces that are alike.
+
+    Two operators may meet in a phrase, a gateway or a cited answer. Pieces are joined when their
+    accounts are as alike across as within, the most alike first and two by two, and what they make
+    is measured anew: average linkage by reciprocal nearest neighbours (Murtagh 1983), so that a
+    chain of small pieces joins nobody.
+    """
+    # What a phrase alone holds together falls apart into single accounts: they stay as they were.
+    fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
+    _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
+    of_account: IntArray = pieces.astype(np.int64)
+    while True:
+        use, sizes, within = likeness.of_communities(of_account)
+        community = np.zeros(len(sizes), np.int64)
+        community[of_account] = coarse
+        a, b = meeting(use)
+        able = (community[a] == community[b]) & (within[a] > 0) & (within[b] > 0)
+        a, b = a[able], b[able]
+        across = row_products(use, a, b) / (sizes[a] * sizes[b])
+        alike = across / np.sqrt(within[a] * within[b])
+        enough = alike >= parameters.alike
+        if not enough.any():
+            return of_account
+        a, b = _nearest_to_each_other(a[enough], b[enough], alike[enough], len(sizes))
+        of_account = components(a, b, len(sizes))[of_account]
+
+
+def _nearest_to_each_other(
+    a: IntArray, b: IntArray, alike: FloatArray, count: int
+) -> tuple[IntArray, IntArray]:
+    """The pairs each of which is most alike to the other; of equals, the first."""
+    own, other = np.concatenate([a, b]), np.concatenate([b, a])
+    order = np.lexsort((-other, np.tile(alike, 2)))
+    nearest = np.full(count, -1)
+    nearest[own[order]] = other[order]
+    mutual = (nearest[a] == b) & (nearest[b] == a)
+    return a[mutual], b[mutual]
+
+
+def settle(of_account: IntArray, likeness: Likeness, parameters: LinkingParameters) -> IntArray:
+    """Each account goes to the community whose accounts it is most like.
+
+    Cover, sign-up facts and chance put some accounts of a campaign elsewhere. An account is compared
+    with the other accounts of each community by the mean cosine of what they use (spherical k-means,
+    Dhillon and Modha 2001, each account left out of its own community's mean), whatever the number
+    of communities. It moves only to one of at least `minimum_accounts`, alike enough to be one at all
+    (`coherent`), whose accounts it is nearly as like (`alike`) as they are each other.
+    """
+    directions = likeness.directions()
+    speaks = np.diff(directions.use.indptr) > 0
+    for _ in range(parameters.rounds):
+        # Whoever uses nothing that others use is nowhere, so that means are of those who do.
+        apart = np.where(speaks, of_account, int(of_account.max(initial=-1)) + 1)
+        use, sizes, within = directions.of_communities(apart)
+        draws = (sizes >= parameters.minimum_accounts) & (within >= parameters.coherent)
+        use.data *= np.repeat(draws, np.diff(use.indptr))
+        use.eliminate_zeros()
+        alike = (directions.use @ use.T).tocoo()
+        account, community = alike.row, alike.col
+        own = apart[account] == community
+        mean = (alike.data - own) / np.maximum(sizes[community] - own, 1)
+        fits = own | (mean >= parameters.alike * within[community])
+        order = np.flatnonzero(fits)[np.argsort(mean[fits], kind="stable")]
+        settled = of_account.copy()
+        settled[account[order]] = community[order]
+        if (settled == of_account).all():
+            break
+        of_account = settled
+    return of_account
