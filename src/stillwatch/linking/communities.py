@@ -15,15 +15,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.linking.group import LinkingParameters
-from stillwatch.linking.likeness import (
-    Likeness,
-    components,
-    meeting,
-    row_products,
-    row_squares,
-    table,
-)
-from stillwatch.linking.pieces import refine, settle
+from stillwatch.linking.likeness import Likeness
+from stillwatch.linking.pieces import refine, reunite, settle
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
 
@@ -57,7 +50,7 @@ def find_communities(
     likeness = Likeness.of(fragments, exchanges)
     of_account = refine(coarse, fine, likeness, parameters)
     of_account = settle(of_account, likeness, parameters)
-    of_account = _reunite(of_account, fragments, edges, active, parameters)
+    of_account = reunite(of_account, likeness, parameters)
     membership = np.concatenate([of_account, _homes(of_account, fragments)])
     held = _held_together(membership, fragments, edges, facts, len(exchanges))
     nothing = (edges[0][:0], edges[1][:0], edges[2][:0])
@@ -115,34 +108,6 @@ def _leiden(graph: igraph.Graph, resolution: float, seed: int) -> IntArray:
         n_iterations=2,
     )
     return np.asarray(found.membership, np.int64)
-
-
-def _reunite(
-    of_account: IntArray,
-    fragments: Fragments,
-    edges: Edges,
-    active: int,
-    parameters: LinkingParameters,
-) -> IntArray:
-    """Join communities that use the same fragments in the same proportions.
-
-    Rarity counts twice here (as idf does in a cosine of documents): a phrase that many use must
-    not make two groups look alike.
-    """
-    sizes = np.bincount(of_account)
-    home = of_account[edges[0]]
-    rarity = np.log(active / np.maximum(fragments.accounts[edges[1]], 1))
-    several = sizes[home] > 1
-    use = table(
-        home[several],
-        edges[1][several],
-        (edges[2] * np.maximum(rarity, 0))[several],
-        (len(sizes), fragments.count),
-    )
-    a, b = meeting(use)
-    norms = np.sqrt(row_squares(use))
-    joined = row_products(use, a, b) >= parameters.same_wording * norms[a] * norms[b]
-    return components(a[joined], b[joined], len(sizes))[of_account]
 
 
 def _homes(of_account: IntArray, fragments: Fragments) -> IntArray:

@@ -35,9 +35,8 @@ class LinkingParameters:
             would be merged (Fortunato and Barthélemy 2007).
         alike: Pieces of one community stay together when their accounts are at least so alike
             across the pieces as within them.
-        same_wording: Communities whose use of fragments has at least this cosine are one group: a
-            resolution that keeps small groups apart cuts large ones up. Pieces of one campaign were
-            at 0.93 and more, different campaigns that share a wrapper at 0.7 at most.
+        same_wording: Communities whose accounts are so alike across, beside within, are one group: a
+            resolution that keeps small groups apart cuts large ones up.
         coherent: Mean cosine of the wording of two accounts from which on a community draws others.
             People who chat about the same things are at 0.01 to 0.1.
         rounds: How often each account may move to the community it is most like.

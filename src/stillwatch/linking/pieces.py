@@ -8,7 +8,7 @@ import numpy.typing as npt
 from stillwatch.linking.group import LinkingParameters
 from stillwatch.linking.likeness import Likeness, components, meeting, row_products
 
-__all__ = ["refine", "settle"]
+__all__ = ["refine", "reunite", "settle"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -27,7 +27,21 @@ def refine(
     # What a phrase alone holds together falls apart into single accounts: they stay as they were.
     fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
     _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
-    of_account: IntArray = pieces.astype(np.int64)
+    return _joined(pieces.astype(np.int64), coarse, likeness, parameters.alike)
+
+
+def reunite(of_account: IntArray, likeness: Likeness, parameters: LinkingParameters) -> IntArray:
+    """Join communities whose accounts are as alike across as within, wherever they were found.
+
+    A resolution that keeps small communities apart cuts large ones up. Two operators can draw on one
+    public list of tasks and be far alike, so more is asked than of pieces (`same_wording`).
+    """
+    everywhere = np.zeros(len(of_account), np.int64)
+    return _joined(of_account, everywhere, likeness.directions(), parameters.same_wording)
+
+
+def _joined(of_account: IntArray, coarse: IntArray, likeness: Likeness, least: float) -> IntArray:
+    """Join pieces of one coarse community, the most alike first, while any two are so alike."""
     while True:
         use, sizes, within = likeness.of_communities(of_account)
         community = np.zeros(len(sizes), np.int64)
@@ -37,7 +51,7 @@ def refine(
         a, b = a[able], b[able]
         across = row_products(use, a, b) / (sizes[a] * sizes[b])
         alike = across / np.sqrt(within[a] * within[b])
-        enough = alike >= parameters.alike
+        enough = alike >= least
         if not enough.any():
             return of_account
         a, b = _nearest_to_each_other(a[enough], b[enough], alike[enough], len(sizes))
