@@ -86,6 +86,20 @@ def test_each_block_each_giver_and_each_taker_speaks_once(tmp_path: Path) -> Non
     assert thinned(book, tmp_path, "reasoning_block") == {("author", "r1"), ("g", "t0")}
 
 
+def test_a_giver_whose_first_taker_has_taken_is_heard_by_its_next(tmp_path: Path) -> None:
+    """Both g and h gave to t; h gave to u, too, and nobody else is left for it."""
+    book = LogBook()
+    for name in ("g", "h"):
+        for number in range(2):
+            signature = f"{name}{number}"
+            book.exchange(name, "x", START, reasoning_signature_issued=signature)
+    for hour, (taker, block) in enumerate([("t", "g0"), ("t", "h0"), ("u", "h1")], 1):
+        at = START + hour * HOUR
+        book.exchange(taker, "y", at, reasoning_signatures_presented=[block])
+
+    assert thinned(book, tmp_path, "reasoning_block") == {("g", "t"), ("h", "u")}
+
+
 def test_a_block_that_was_issued_twice_is_nobodys_own(tmp_path: Path) -> None:
     """A token that stands for several blocks, by a mistake of the record."""
     book = LogBook()

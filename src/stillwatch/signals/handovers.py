@@ -110,11 +110,24 @@ class Handovers:
         return Handovers(**cut, history=History(**days))
 
     def passed(self, *kinds: str) -> Passed:
-        """Handovers of these kinds, thinned so that no value or account speaks twice."""
+        """Handovers of these kinds, thinned so that no value or account speaks twice.
+
+        In order of taking, each counts whose value, giver and taker have not counted before: a
+        matching to which nothing could be added.
+        """
         wanted = np.isin(self.kind, [KINDS.index(kind) for kind in kinds])
-        kept = np.flatnonzero(wanted & (self.given_again == 0))
-        for column in (self.value, self.giver, self.taker):
-            kept = kept[np.sort(np.unique(column[kept], return_index=True)[1])]
+        at = np.flatnonzero(wanted & (self.given_again == 0))
+        values, givers, takers = set[int](), set[int](), set[int]()
+        chosen = []
+        columns = (column[at].tolist() for column in (self.value, self.giver, self.taker))
+        for place, (value, giver, taker) in enumerate(zip(*columns, strict=True)):
+            if value in values or giver in givers or taker in takers:
+                continue
+            values.add(value)
+            givers.add(giver)
+            takers.add(taker)
+            chosen.append(place)
+        kept = at[chosen]
         return Passed(self.giver[kept], self.taker[kept], self.row[kept], self.other_model[kept])
 
 
