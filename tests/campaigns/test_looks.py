@@ -27,6 +27,7 @@ def look(
     owners = np.linspace(0, 1, len(OWNERS)) if owners is None else np.sort(owners)
     columns = {
         "accounts": [np.array(g) for g in groups],
+        "named": [np.array(g) for g in groups],
         "openly": np.zeros(number, np.bool_),
         "log_e": np.full((number, 2), log_e),
         "tied": np.ones(number),

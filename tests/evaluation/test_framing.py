@@ -56,6 +56,27 @@ def test_copies_look_like_the_group_they_copy(world: Path, tmp_path: Path) -> No
     assert sent_from <= set(theirs["client_net_token"].to_pylist())
 
 
+def test_reworded_copies_are_no_copies_word_for_word(world: Path, tmp_path: Path) -> None:
+    """Less than half of what is copied stays as it was: texts of a few words, by chance."""
+    framed = frame(world, tmp_path / "framed", "reworded")
+    truth = read_truth(world)
+    (campaign,) = truth.campaigns
+    rows = pq.read_table(framed / "exchanges")
+    own = pc.is_in(rows["account_id"], value_set=pa_list(sorted(campaign.roles)))
+    honest = rows.filter(pc.invert(own))["input_text"].combine_chunks()
+
+    again = pc.is_in(rows.filter(own)["input_text"], value_set=honest)
+    assert pc.mean(again).as_py() < 0.25
+
+
+def test_a_framer_with_a_list_of_his_own_still_collects(world: Path, tmp_path: Path) -> None:
+    """What he sends in the group's wording is his list, and counts as collected."""
+    framed = frame(world, tmp_path / "framed", "template")
+
+    before, after = (pq.read_table(p / "truth_exchanges.parquet") for p in (world, framed))
+    assert before.equals(after)
+
+
 def test_poison_is_a_campaign_of_its_own(world: Path, tmp_path: Path) -> None:
     """One account in twenty is new, is nobody's honest account, and shares no fact."""
     framed = frame(world, tmp_path / "framed", "poison")
@@ -68,16 +89,24 @@ def test_poison_is_a_campaign_of_its_own(world: Path, tmp_path: Path) -> None:
     assert len(set(own["payment_token"].to_pylist())) == own.num_rows
 
 
-@pytest.mark.parametrize("seed", [3, 6])
-def test_the_copied_are_not_accused_with_those_who_copy_them(tmp_path: Path, seed: int) -> None:
-    """The campaign is reported whole, and nobody else: not the family it copies, not a reader."""
-    world = found_world(tmp_path / "world", seed)
-    framed = frame(world, tmp_path / "framed", "copies")
+@pytest.fixture(scope="module", params=[3, 6])
+def small_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return found_world(tmp_path_factory.mktemp("small") / "world", request.param)
+
+
+@pytest.mark.parametrize("name", ["copies", "reworded", "template"])
+def test_the_copied_are_not_accused_with_those_who_copy_them(
+    small_world: Path, tmp_path: Path, name: str
+) -> None:
+    """The campaign is reported, but for one account, and nobody else: not the family, not a reader."""
+    framed = frame(small_world, tmp_path / "framed", name)
     log = open_log(exchanges=framed / "exchanges", accounts=framed / "accounts.parquet")
     findings = scan(log, ScanSettings(rate=0.05, with_timeline=False), notes={})
 
     (campaign,) = read_truth(framed).campaigns
-    assert set(findings.members["account_id"].to_pylist()) == set(campaign.roles)
+    named = set(findings.members["account_id"].to_pylist())
+    assert named <= set(campaign.roles)
+    assert len(named) >= len(campaign.roles) - 1
 
 
 def pa_list(names):

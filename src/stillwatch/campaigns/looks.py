@@ -45,6 +45,7 @@ class Look:
 
     Attributes:
         accounts: The members, numbered as in the whole log.
+        named: Those of them whom a report names.
         openly: One declared organisation owns them.
         log_e: Logs of the e-values of clauses 1 and 2, a row a group.
         tied: Part of the members that share a rare fact with another.
@@ -55,6 +56,7 @@ class Look:
     """
 
     accounts: list[IntArray]
+    named: list[IntArray]
     openly: BoolArray
     log_e: FloatArray
     tied: FloatArray

@@ -108,7 +108,7 @@ class Replay:
     def _reported(self, look: Look) -> set[int]:
         decide = self.history.decide if self.joint else one_look
         reported = decide(look, self.rate).reported
-        parts = [a for a, r in zip(look.accounts, reported, strict=True) if r]
+        parts = [a for a, r in zip(look.named, reported, strict=True) if r]
         return {int(a) for a in np.concatenate(parts)} if parts else set()
 
     def _date(self, flags: FirstFlags, found: set[int], before: int, after: int) -> None:

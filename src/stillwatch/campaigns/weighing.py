@@ -65,7 +65,8 @@ class WeighedGroup:
 
     Attributes:
         named: Those of it who are in it on their own evidence, whom a report names
-            (`linking.copied`). Where they are too few for a group, clause 1 has no evidence.
+            (`linking.copied`); all of it where clause 1 or 2 says nothing, so that nobody asks.
+            Where they are too few for a group, clause 1 has no evidence.
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest, by the half of its members that harvest least;
             compared with the owners' scores.
@@ -184,14 +185,17 @@ def weigh(
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges)
-    named = leave_out_copied(groups, traffic, fragments)
+    named = dict(
+        zip(shown, leave_out_copied([groups[i] for i in shown], traffic, fragments), strict=True)
+    )
     weighed = []
     for number, group in enumerate(groups):
-        enough = len(named[number].accounts) >= MINIMUM
+        own_evidence = named.get(number, group)
+        enough = len(own_evidence.accounts) >= MINIMUM
         weighed.append(
             WeighedGroup(
                 group=group,
-                named=named[number],
+                named=own_evidence,
                 acts=acts[number] if enough else replace(acts[number], log_e=-np.inf),
                 togetherness=together[number],
                 figures=describe_owner(traffic, wording, group.rows),
@@ -262,17 +266,18 @@ def as_look(weighed: Weighed, numbers: IntArray | None = None) -> Look:
     groups, owners = weighed.groups, weighed.owners
     order = np.argsort(owners.scores, kind="stable")
     own = owners.accounts[order]
+    if numbers is None:
+        numbers = np.arange(len(weighed.traffic.account_names))
     return Look(
-        accounts=[
-            g.group.accounts if numbers is None else numbers[g.group.accounts] for g in groups
-        ],
+        accounts=[numbers[g.group.accounts] for g in groups],
+        named=[numbers[g.named.accounts] for g in groups],
         openly=np.array([g.togetherness.openly for g in groups], np.bool_),
         log_e=np.array([[g.acts.log_e, g.togetherness.log_e] for g in groups]).reshape(-1, 2),
         tied=np.array([g.tied for g in groups]),
         log_e_tied=np.array([g.log_e_tied for g in groups]),
         log_e_crowds=np.array([g.log_e_crowds for g in groups]),
         scores=np.array([g.score for g in groups]),
-        owners=own if numbers is None else np.where(own < 0, -1, numbers[own]),
+        owners=np.where(own < 0, -1, numbers[own]),
         owner_scores=owners.scores[order],
     )
 

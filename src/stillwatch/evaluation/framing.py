@@ -14,19 +14,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stillwatch.evaluation.rewriting import fill_with_own, reword
+
 __all__ = ["FRAMES", "frame"]
 
 IntArray = npt.NDArray[np.int64]
 
-FRAMES = ("copies", "poison")
+FRAMES = ("copies", "reworded", "template", "poison")
 """`copies`: half of what a campaign sends is taken from one honest group, text, client, addresses
-and hours. `poison`: one account in twenty is the attacker's, and distorts what is usual."""
+and hours. `reworded`: so, too, with one word in seven changed. `template`: the same half takes the
+group's wording, client, addresses and hours, and fills the wording with the campaign's own list.
+`poison`: one account in twenty is the attacker's, and distorts what is usual."""
 
 _POISONED = 0.05
 _SEED = 20260303
 _COPIED = (
     "system_text",
-    "input_text",
     "output_text",
     "user_agent",
     "tls_fingerprint",
@@ -62,10 +65,10 @@ def frame(world: Path, out: Path, name: str) -> Path:
         [pq.read_table(day) for day in sorted((world / "exchanges").glob("*.parquet"))]
     )
     rng = np.random.default_rng(_SEED)
-    if name == "copies":
-        rows = _copy_an_honest_group(rows, tables, rng)
-    else:
+    if name == "poison":
         rows = _poison(rows, tables, rng)
+    else:
+        rows = _copy_an_honest_group(rows, tables, rng, name)
     (out / "exchanges").mkdir(parents=True)
     ordered = rows.sort_by([("started_at", "ascending"), ("exchange_id", "ascending")])
     pq.write_table(ordered, out / "exchanges" / "all.parquet", compression="zstd")
@@ -92,7 +95,7 @@ def victims(truth: pa.Table, accounts: pa.Table) -> list[str]:
 
 
 def _copy_an_honest_group(
-    rows: pa.Table, tables: dict[str, pa.Table], rng: np.random.Generator
+    rows: pa.Table, tables: dict[str, pa.Table], rng: np.random.Generator, name: str
 ) -> pa.Table:
     truth = tables["truth_accounts"]
     framed = pa.array(victims(truth, tables["accounts"]))
@@ -102,16 +105,31 @@ def _copy_an_honest_group(
     taken = np.sort(rng.choice(own, len(own) // 2, replace=False))
     source = np.arange(rows.num_rows)
     source[taken] = rng.choice(models, len(taken))
+    texts = _texts(rows, taken, source, rng, name)
     for column in _COPIED:
         if column in rows.column_names:
             values = rows[column].combine_chunks().take(pa.array(source))
             rows = rows.set_column(rows.column_names.index(column), column, values)
-    copied = np.zeros(rows.num_rows, np.bool_)
-    copied[taken] = True
-    tables["truth_exchanges"] = _no_longer_collected(
-        tables["truth_exchanges"], rows["exchange_id"].filter(pa.array(copied))
-    )
+    rows = rows.set_column(rows.column_names.index("input_text"), "input_text", texts)
+    if name != "template":
+        copied = rows["exchange_id"].take(pa.array(taken))
+        tables["truth_exchanges"] = _no_longer_collected(tables["truth_exchanges"], copied)
     return _at_their_hours(rows, taken, source)
+
+
+def _texts(
+    rows: pa.Table, taken: IntArray, source: IntArray, rng: np.random.Generator, name: str
+) -> pa.Array:
+    """What each exchange asks once the taken ones are copied. A text that is absent stays absent."""
+    inputs = rows["input_text"].to_pylist()
+    written = [k for k in taken if inputs[k] is not None and inputs[source[k]] is not None]
+    texts = np.array(inputs, dtype=object)[source]
+    copied = [inputs[source[k]] for k in written]
+    if name == "reworded":
+        texts[written] = reword(copied, rng)
+    elif name == "template":
+        texts[written] = fill_with_own([inputs[k] for k in written], copied)
+    return pa.array(texts.tolist(), rows["input_text"].type)
 
 
 def _at_their_hours(rows: pa.Table, taken: IntArray, source: IntArray) -> pa.Table:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import hypergeom
 
+from stillwatch.linking.dealt import not_dealt_out
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import who_works
 from stillwatch.signals.templates import Fragments
@@ -60,6 +61,8 @@ def leave_out_copied(
     that most of its users have from such exchanges alone is not the group's. An account stays if what is
     left of its part is still like the others' (`who_works`).
 
+    Nor is an account a member that keeps to itself more than dealing allows (`dealt.not_dealt_out`).
+
     A queue that sends each item several times leaves its workers what they repeated. In such a group an
     account goes, too, if it was repeated more than the others were. Null: the members' items are dealt
     out at random, so that each has a hypergeometric number of repeated ones; Bonferroni over members.
@@ -82,13 +85,12 @@ def _own_evidence(
 ) -> Group:
     accounts = traffic.accounts[group.rows].astype(np.int64)
     items = _read_items(traffic, group.rows, accounts)
-    if not items.shared.any():
-        return group
     repeats = 2 * int(items.shared[items.counted].sum()) > int(items.counted.sum())
     silent = items.shared & items.first if repeats else items.shared
     carries = _carry_wording_of_its_own(group, traffic, fragments, group.rows[~silent])
     works = who_works(traffic, group.rows[carries & ~silent], exchanges, parameters)
     gone = np.setdiff1d(accounts[silent | ~carries], works)
+    gone = np.union1d(gone, not_dealt_out(traffic, group.rows))
     if repeats:
         counted = items.counted
         gone = np.union1d(gone, _repeated_most(accounts[counted], items.shared[counted]))

@@ -14,14 +14,14 @@ from scipy.cluster.hierarchy import fcluster, linkage
 
 from stillwatch.signals.personal_data import mask_personal_data
 
-__all__ = ["PromptFamily", "RecoveredTemplate", "mask_personal_data", "recover_template"]
+__all__ = ["TOKEN", "PromptFamily", "RecoveredTemplate", "mask_personal_data", "recover_template"]
 
 # Scripts written without spaces are cut into characters, all others into words.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
     "\uf900-\ufaff\U00020000-\U0003134f"
 )
-_TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|\s+|[^\w\s]")
+TOKEN = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|\s+|[^\w\s]")
 _UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
 
 _SHINGLE_TOKENS = 4
@@ -65,6 +65,10 @@ class PromptFamily:
         """For each slot whether any prompt fills it; the outer ones are often closed."""
         return tuple(any(values) for values in zip(*self.slots, strict=True))
 
+    def filling_of(self, text: str) -> tuple[str, ...] | None:
+        """What stands in the slots of a text, or None if it has not this wording."""
+        return _filling(self.fixed, text)
+
     def render(self, filling: Sequence[str]) -> str:
         """The prompt that this filling of the slots gives."""
         between = (part + value for part, value in zip(self.fixed, filling[1:], strict=True))
@@ -95,7 +99,7 @@ def recover_template(
         minimum_prompts: A family has at least so many prompts.
         family_distance: Mean Jaccard distance at which two groups are no longer one family.
     """
-    tokens = [_TOKEN.findall(text) for text in texts]
+    tokens = [TOKEN.findall(text) for text in texts]
     families = []
     for group in _group_by_shared_wording(tokens, minimum_prompts, family_distance):
         fixed = _common_parts([tokens[i] for i in group])
