@@ -24,7 +24,6 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
 SAMPLE = 400
-PURITY = 2.0
 
 FIGURES: dict[str, str] = {
     "unused_answers": "part of the answers that nobody followed up, corrected or came back to",
@@ -72,12 +71,12 @@ def describe_owners(
 
 
 def harvest_score(figures: FloatArray) -> FloatArray:
-    """How much an owner's work looks like a harvest: log of (1 + items × unused × purity) × purity².
+    """How much an owner's work looks like a harvest: log of (1 + items × unused × purity) × purity.
 
     Purity is the part of the prompts that ask for what trains a model, beyond what own work is
     given by accident. The first factor counts the answers that nobody used and that were asked for
-    to train on: where nobody asks for any, volume is no harvest. Purity counts twice more: a giant
-    that asks now and then must not outweigh a small owner that asks for nothing else. The exponent
+    to train on: where nobody asks for any, volume is no harvest. Purity counts once more: a giant
+    that asks now and then must not outweigh a small owner that asks for nothing else. The form
     only orders owners; whatever it is, the comparison with the owners of the log is valid.
     A figure that the log cannot tell counts as one half, for every owner alike.
 
@@ -85,7 +84,7 @@ def harvest_score(figures: FloatArray) -> FloatArray:
         figures: In the order of `FIGURES` along the last axis; one score for each of the others.
     """
     harvested, purity = _harvested(figures)
-    return np.asarray(np.log1p(harvested) + PURITY * np.log(purity + 0.01))
+    return np.asarray(np.log1p(harvested) + np.log(purity + 0.01))
 
 
 def score_of_lesser_half(traffic: Traffic, wording: Wording, rows: IntArray) -> float:
