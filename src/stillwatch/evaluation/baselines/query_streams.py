@@ -54,11 +54,9 @@ def prada_accounts(log: duckdb.DuckDBPyConnection) -> Iterator[Proposal]:
     scores = []
     for number in range(len(prompts.accounts)):
         distances = _nearest_earlier(prompts.of(number))
-        spread = distances.std()
-        kept = distances[np.abs(distances - distances.mean()) <= _OUTLIERS * spread]
-        scores.append(
-            1 - float(shapiro(kept).statistic) if spread > 1e-6 and len(kept) > 3 else 1.0
-        )
+        kept = distances[np.abs(distances - distances.mean()) <= _OUTLIERS * distances.std()]
+        varied = len(kept) > 3 and float(np.ptp(kept)) > 1e-6
+        scores.append(1 - float(shapiro(kept).statistic) if varied else 1.0)
     yield _singles("distance from normality", prompts, scores)
 
 

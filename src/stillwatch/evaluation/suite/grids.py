@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
+from stillwatch.evaluation.framing import FRAMES
 from stillwatch.evaluation.suite.cells import Cell, ScanOf, WorldOf
 from stillwatch.evaluation.suite.measuring import EACH_SIGNAL
 from stillwatch.simulation import CAMPAIGNS, POPULATIONS
@@ -258,7 +259,8 @@ def framers(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell
     for half, kind in _OF_ONE_KIND.items():
         with_one = WorldOf(world=HALVES[half], accounts=accounts, days=days, campaigns=(kind,))
         without = WorldOf(world=_EMPTY[half], accounts=accounts, days=days)
-        for name, world in (("copies", with_one), ("poison", without)):
+        for name in FRAMES:
+            world = without if name == "poison" else with_one
             cell = Cell(
                 family="framers",
                 name=f"{half}-{name}",
