@@ -190,11 +190,20 @@ def robustness(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[C
 def without_each_signal(
     seeds: Sequence[int], *, accounts: int, days: int = 10, levels: Sequence[int] = (1, 2)
 ) -> list[Cell]:
-    """The same log, scanned without each signal in turn."""
+    """The same log, scanned without each signal in turn.
+
+    Beside both halves stand two worlds of those who hide who they are: one where the build half's
+    campaigns share no identity, and one where nothing but conversations passes between accounts.
+    """
     scans = (ScanOf(), ScanOf(name=EACH_SIGNAL))
+    settings = [
+        *((half, HALVES[half], str(level)) for half, level in itertools.product(HALVES, levels)),
+        ("build", HALVES["build"], "identity=3"),
+        ("relayed", "relayed", "1"),
+    ]
     cells = []
-    for half, level in itertools.product(HALVES, levels):
-        world = WorldOf(world=HALVES[half], accounts=accounts, days=days, evasion=str(level))
+    for half, kind, level in settings:
+        world = WorldOf(world=kind, accounts=accounts, days=days, evasion=level)
         name, about = f"{half}-evasion-{level}", {"half": half, "level": level}
         cell = Cell(family="ablation", name=name, world=world, scans=scans, about=about)
         cells += _each_seed(seeds, cell)
