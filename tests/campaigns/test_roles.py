@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, planted
 from stillwatch.campaigns.roles import DAY as DAY_US
-from stillwatch.campaigns.roles import MemberTraffic, role_of
+from stillwatch.campaigns.roles import MemberTraffic, role_of, roles_of
 from stillwatch.records import Role
 
 FIRST = 1_000 * DAY_US
@@ -100,6 +100,27 @@ def test_a_stolen_key_of_a_reseller_is_stolen() -> None:
     both = member(first_other=FIRST - DAY_US, other_end_users=9)
 
     assert role_of(both, 0) is Role.COMPROMISED
+
+
+@pytest.mark.parametrize(
+    ("stolen", "others", "role"),
+    [
+        (2, {"other_clients": ["editor"]}, Role.COMPROMISED),
+        (1, {"other_clients": ["editor"]}, Role.MIXED),
+        (2, {"other_clients": ["sdk"]}, Role.OPERATOR),
+        (2, {"other_clients": ["editor"], "other_networks": ["pool"]}, Role.MIXED),
+    ],
+    ids=["most are stolen", "half are", "same software", "same network"],
+)
+def test_among_stolen_keys_a_young_account_with_a_life_elsewhere_is_stolen(
+    stolen: int, others: dict[str, list[str]], role: Role
+) -> None:
+    """It began when the campaign did, and is used from elsewhere by other software."""
+    young = member(**others)
+    old = member(first_other=FIRST - 9 * DAY_US)
+    company = [old] * stolen + [member(exchanges=30, first_other=None)] * (2 - stolen)
+
+    assert roles_of([*company, young], [0, 0, 0])[-1] is role
 
 
 @given(st.integers(0, 10**15), st.integers(0, 50))

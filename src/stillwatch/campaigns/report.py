@@ -18,7 +18,7 @@ from stillwatch.campaigns.counterfactuals import without_each_signal
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.exchanges import Attributed, attribute_exchanges
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.campaigns.roles import MemberTraffic, role_of
+from stillwatch.campaigns.roles import MemberTraffic, roles_of
 from stillwatch.campaigns.timeline import FirstFlags
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
 from stillwatch.lake.log import Log
@@ -255,9 +255,10 @@ def _members(
     traffic, rows = weighed.traffic, case.exchanges.rows
     rows_of = traffic.accounts[rows]
     shared = _facts_of_members(evidence, case.weighed.named.accounts)
+    accounts = np.searchsorted(traffic.account_names, [m.account_id for m in members])
+    roles = roles_of(members, evidence.declarations.created[accounts].tolist())
     found = []
-    for member in members:
-        account = int(np.searchsorted(traffic.account_names, member.account_id))
+    for member, account, role in zip(members, accounts.tolist(), roles, strict=True):
         own = rows[rows_of == account]
         shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in own[:EXAMPLES]]
         reasons = explanations.member_reasons(
@@ -268,7 +269,7 @@ def _members(
                 campaign_id=case.campaign_id,
                 account_id=member.account_id,
                 e_value=float(case.exchanges.e_values[rows_of == account].max(initial=1.0)),
-                role=role_of(member, int(evidence.declarations.created[account])),
+                role=role,
                 share=member.share,
                 credential_ids=member.credentials,
                 first_flagged_at=_moment(flags.of(account)),

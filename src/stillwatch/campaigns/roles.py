@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stillwatch.records import Role
 
-__all__ = ["MemberTraffic", "role_of"]
+__all__ = ["MemberTraffic", "role_of", "roles_of"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
@@ -63,6 +64,32 @@ def role_of(member: MemberTraffic, created: int) -> Role:
     if other >= MINIMUM_OTHER and (served or _apart(member.serving_clients, member.other_clients)):
         return Role.MIXED
     return Role.OPERATOR
+
+
+def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[Role]:
+    """The roles of all members of one campaign.
+
+    Where most are compromised, an account whose other traffic shares neither networks nor software
+    with the campaign is so, too, however short its life before: its key came whence theirs came.
+
+    Args:
+        created: Sign-up of each, as in `role_of`.
+    """
+    roles = [role_of(member, moment) for member, moment in zip(members, created, strict=True)]
+    if 2 * roles.count(Role.COMPROMISED) <= len(roles):
+        return roles
+    return [
+        Role.COMPROMISED if _lives_elsewhere(member) else role
+        for member, role in zip(members, roles, strict=True)
+    ]
+
+
+def _lives_elsewhere(member: MemberTraffic) -> bool:
+    return (
+        member.exchanges - member.serving >= MINIMUM_LIFE
+        and _apart(member.serving_networks, member.other_networks)
+        and _apart(member.serving_clients, member.other_clients)
+    )
 
 
 def _apart(some: list[str], others: list[str]) -> bool:
