@@ -62,6 +62,19 @@ def test_a_harvest_outdoes_every_crowd() -> None:
     )
 
 
+def test_members_of_other_groups_that_act_as_one_are_no_crowd() -> None:
+    """A third of those who ask as much collect as three accounts do: crowds of three match them."""
+    _, exchanges = population(6)
+    eighth = np.argsort(exchanges, kind="stable")[-ACCOUNTS // STRATA :]
+    group, others = eighth[:3], eighth[3 : 3 + len(eighth) // 3]
+    scores, acting = np.zeros(ACCOUNTS), np.full(ACCOUNTS, -1)
+    scores[np.concatenate([group, others])] = 1.0
+    acting[others] = 1
+
+    assert np.isneginf(log_e_of_crowds([group], scores, exchanges, draws=999)).all()
+    assert np.isfinite(log_e_of_crowds([group], scores, exchanges, acting, draws=999)).all()
+
+
 def test_ties_are_not_first() -> None:
     """Where all accounts are alike, and where the group is all there is, nothing can be shown."""
     figures, exchanges = np.full((40, 3), [1.0, 1.0, 3.0]), np.full(40, 20)

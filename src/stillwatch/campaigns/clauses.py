@@ -30,6 +30,7 @@ from stillwatch.signals.traffic import Traffic
 
 __all__ = [
     "MINIMUM_WORK",
+    "STRICT",
     "ActsAsOne",
     "Scores",
     "Work",

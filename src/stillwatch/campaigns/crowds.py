@@ -25,14 +25,19 @@ _ROUNDING = 1e-9  # a tie that adding up in another order breaks is a tie
 
 
 def log_e_of_crowds(
-    groups: list[IntArray], scores: FloatArray, exchanges: IntArray, draws: int = DRAWS
+    groups: list[IntArray],
+    scores: FloatArray,
+    exchanges: IntArray,
+    acting: IntArray | None = None,
+    draws: int = DRAWS,
 ) -> FloatArray:
     """Log of `draws` + 1 for each group that outdoes all crowds drawn for it; else of 0.
 
     Null: given how much each account asks, the group's members are drawn at random from the
     accounts of this log. Each is exchanged for one of the same eighth of all accounts (or larger
-    part, where they are few), by number of exchanges, members among them. A crowd's figure is the sum of its accounts' scores, so that one
-    giant does not make a harvest of all the others. By symmetry the group stands first among itself
+    part, where they are few), by number of exchanges, members among them; the members of other
+    groups that were shown to act as one are no crowd, and stay out. A crowd's figure is the sum of
+    its accounts' scores, so that one giant does not make a harvest of all the others. By symmetry the group stands first among itself
     and the draws with a chance of at most 1 / (draws + 1) (Phipson and Smyth 2010), so that the
     e-value has a mean of at most 1. Cost: members times draws.
 
@@ -40,15 +45,19 @@ def log_e_of_crowds(
         groups: The accounts of each.
         scores: How much each account's own work looks like a harvest, for every account.
         exchanges: How many its own work has; accounts without any are left out.
+        acting: For every account, the group in which it was shown to act as one, by its place in
+            `groups`, or -1; none if absent.
     """
-    order = np.random.default_rng(SEED).permutation(np.flatnonzero(exchanges > 0))
-    order = order[np.argsort(exchanges[order], kind="stable")]
-    strata = min(max(len(order) // LEAST_STRATUM, 1), STRATA)
-    starts = np.linspace(0, len(order), strata + 1).astype(np.int64)
-    stratum = np.full(len(exchanges), -1)
-    stratum[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+    everyone = np.random.default_rng(SEED).permutation(np.flatnonzero(exchanges > 0))
+    everyone = everyone[np.argsort(exchanges[everyone], kind="stable")]
+    acting = np.full(len(exchanges), -1) if acting is None else acting
     found = np.full(len(groups), -np.inf)
     for number, accounts in enumerate(groups):
+        order = everyone[(acting[everyone] < 0) | (acting[everyone] == number)]
+        strata = min(max(len(order) // LEAST_STRATUM, 1), STRATA)
+        starts = np.linspace(0, len(order), strata + 1).astype(np.int64)
+        stratum = np.full(len(exchanges), -1)
+        stratum[order] = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
         members = accounts[stratum[accounts] >= 0]
         wanted = np.bincount(stratum[members], minlength=strata)
         highest = _highest(scores[order], starts, wanted, draws, SEED + number)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
+    STRICT,
     ActsAsOne,
     all_act_as_one,
     own_work,
@@ -184,7 +185,12 @@ def weigh(
     exchanges = np.diff(work.starts)
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
-    crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges)
+    strictly = float(np.log(max(len(groups), 1) / STRICT))
+    acting = np.full(len(exchanges), -1)
+    for place, i in enumerate(shown):
+        if min(acts[i].log_e, together[i].log_e) >= strictly:
+            acting[groups[i].accounts] = place
+    crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges, acting)
     named = dict(
         zip(shown, leave_out_copied([groups[i] for i in shown], traffic, fragments), strict=True)
     )
