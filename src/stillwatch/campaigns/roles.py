@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scipy.stats import hypergeom
+
 from stillwatch.records import Role
 
 __all__ = ["MemberTraffic", "role_of", "roles_of"]
+
+Place = tuple[int, int, int | None]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
 MINIMUM_LIFE = 2  # exchanges of the owner: one may be anybody's
 MINIMUM_OTHER = 5  # other exchanges below which nothing can be said of customers behind it
 RESELLER_USERS = 3  # end users in the rest of the traffic: more than one person's own cover
+USUAL = 10  # a place that one in so many exchanges of a side uses is usual there
+LEVEL = 0.01  # chance that a place looks like somebody else's though the operator uses all alike
 
 
 @dataclass(frozen=True, slots=True)
 class MemberTraffic:
-    """One member's exchanges, split into those that serve the campaign and the rest."""
+    """One member's exchanges, split into those that serve the campaign and the rest.
+
+    Attributes:
+        networks, clients: Of each network and each client software: exchanges, how many of them
+            serve the campaign, and the first that does not (microseconds since 1970), if any.
+    """
 
     campaign_id: str
     account_id: str
@@ -27,13 +38,10 @@ class MemberTraffic:
     serving_tokens: int
     first_serving: int
     last_serving: int
-    first_other: int | None
     other_end_users: int
     credentials: list[str]
-    serving_networks: list[str]
-    other_networks: list[str]
-    serving_clients: list[str]
-    other_clients: list[str]
+    networks: list[Place]
+    clients: list[Place]
 
     @property
     def share(self) -> float:
@@ -49,19 +57,25 @@ def role_of(member: MemberTraffic, created: int) -> Role:
     a reseller's gateway does. Cover that is written for show leaves by the same software. Otherwise
     operator.
 
+    Some of the rest is the campaign's own, for an attribution has an error rate. So networks that it
+    hardly uses will do, too, where there is software that it hardly uses (`_elsewhere`). Networks
+    alone will not: an operator's change with time, and so does his cover.
+
     Args:
         created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
-    if other >= MINIMUM_LIFE and member.first_other is not None:
-        lived_before = (
-            member.first_other <= member.first_serving - DAY
-            or 0 < created <= member.first_serving - OLD
-        )
-        if lived_before and _apart(member.serving_networks, member.other_networks):
+    begun = min((first for _, _, first in member.networks if first is not None), default=None)
+    lived_before = begun is not None and (
+        begun <= member.first_serving - DAY or 0 < created <= member.first_serving - OLD
+    )
+    if other >= MINIMUM_LIFE and lived_before:
+        both = _elsewhere(member.networks) and _elsewhere(member.clients)
+        if both or _apart(member.networks):
             return Role.COMPROMISED
     served = member.other_end_users >= RESELLER_USERS
-    if other >= MINIMUM_OTHER and (served or _apart(member.serving_clients, member.other_clients)):
+    software = _apart(member.clients) or _elsewhere(member.clients)
+    if other >= MINIMUM_OTHER and (served or software):
         return Role.MIXED
     return Role.OPERATOR
 
@@ -69,8 +83,8 @@ def role_of(member: MemberTraffic, created: int) -> Role:
 def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[Role]:
     """The roles of all members of one campaign.
 
-    Where most are compromised, an account whose other traffic shares neither networks nor software
-    with the campaign is so, too, however short its life before: its key came whence theirs came.
+    Where most are compromised, an account that has networks and software beside the campaign's is
+    so, too, however short its life before: its key came whence theirs came.
 
     Args:
         created: Sign-up of each, as in `role_of`.
@@ -79,19 +93,36 @@ def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[R
     if 2 * roles.count(Role.COMPROMISED) <= len(roles):
         return roles
     return [
-        Role.COMPROMISED if _lives_elsewhere(member) else role
+        Role.COMPROMISED if _elsewhere(member.networks) and _elsewhere(member.clients) else role
         for member, role in zip(members, roles, strict=True)
     ]
 
 
-def _lives_elsewhere(member: MemberTraffic) -> bool:
-    return (
-        member.exchanges - member.serving >= MINIMUM_LIFE
-        and _apart(member.serving_networks, member.other_networks)
-        and _apart(member.serving_clients, member.other_clients)
-    )
+def _apart(places: Sequence[Place]) -> bool:
+    """What serves and what does not have no usual place in common, and each has one.
+
+    A place is usual for a side that a tenth of its exchanges use: one exchange on the wrong side must
+    not decide a role.
+    """
+    serving = sum(place[1] for place in places)
+    others = sum(place[0] for place in places) - serving
+    usual = [(USUAL * p[1] >= serving, USUAL * (p[0] - p[1]) >= others) for p in places]
+    if serving == 0 or others == 0 or any(a and b for a, b in usual):
+        return False
+    return any(a for a, _ in usual) and any(b for _, b in usual)
 
 
-def _apart(some: list[str], others: list[str]) -> bool:
-    """Both are known, and they have nothing in common."""
-    return bool(some) and bool(others) and not set(some) & set(others)
+def _elsewhere(places: Sequence[Place]) -> list[Place]:
+    """The networks or clients that somebody else uses, with `MINIMUM_LIFE` other exchanges at least.
+
+    Null: the account's exchanges leave by the same places whether they serve or not. Then the number
+    of a place's exchanges that serve is hypergeometric. Bonferroni over the account's places.
+    """
+    uses = sum(place[0] for place in places)
+    serving = sum(place[1] for place in places)
+    return [
+        place
+        for place in places
+        if place[0] - place[1] >= MINIMUM_LIFE
+        and hypergeom.cdf(place[1], uses, serving, place[0]) <= LEVEL / len(places)
+    ]

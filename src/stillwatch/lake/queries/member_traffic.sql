@@ -1,6 +1,7 @@
 -- For each member of a campaign: what serves the campaign and what does not, side by side.
--- Disjoint networks, an earlier life and another rhythm tell a stolen key from an operator;
--- many end users in the rest, or software that the campaign never used, tell a reseller.
+-- Networks that the campaign hardly uses, and an earlier life there, tell a stolen key from an operator;
+-- many end users in the rest, or software that the campaign hardly uses, tell a reseller.
+-- Each network and client comes as its exchanges, those of them that serve, and the first that does not.
 -- Reads the table `attributed` (campaign_id, exchange_id, account_id), one row an exchange.
 with members as (
   select distinct campaign_id, account_id from attributed
@@ -23,16 +24,38 @@ marked as (
     on attributed.exchange_id = e.exchange_id and attributed.campaign_id = members.campaign_id
 ),
 
--- A network or client is one of a side's own when a tenth of its exchanges use it: an attribution has
--- an error rate, and one exchange on the wrong side must not decide a role.
-usual as (
-  select
-    *,
-    count(*) over (partition by campaign_id, account_id, serves, client_net_token) * 10
-      >= count(*) over (partition by campaign_id, account_id, serves) as usual_network,
-    count(*) over (partition by campaign_id, account_id, serves, client) * 10
-      >= count(*) over (partition by campaign_id, account_id, serves) as usual_client
-  from marked
+networks as (
+  select campaign_id, account_id, list([uses, serving, first_other]) as networks
+  from (
+    select
+      campaign_id,
+      account_id,
+      client_net_token,
+      count(*) as uses,
+      count(*) filter (serves) as serving,
+      epoch_us(min(started_at) filter (not serves)) as first_other
+    from marked
+    where client_net_token is not null
+    group by all
+  )
+  group by all
+),
+
+clients as (
+  select campaign_id, account_id, list([uses, serving, first_other]) as clients
+  from (
+    select
+      campaign_id,
+      account_id,
+      client,
+      count(*) as uses,
+      count(*) filter (serves) as serving,
+      epoch_us(min(started_at) filter (not serves)) as first_other
+    from marked
+    where client is not null
+    group by all
+  )
+  group by all
 )
 
 select
@@ -43,24 +66,13 @@ select
   coalesce(sum(output_tokens) filter (serves), 0) as serving_tokens,
   epoch_us(min(started_at) filter (serves)) as first_serving,
   epoch_us(max(started_at) filter (serves)) as last_serving,
-  epoch_us(min(started_at) filter (not serves)) as first_other,
   count(distinct end_user_token) filter (not serves) as other_end_users,
   coalesce(list_sort(list(distinct credential_id) filter (serves and credential_id is not null)), [])
     as credentials,
-  coalesce(
-    list(distinct client_net_token)
-      filter (serves and usual_network and client_net_token is not null), []
-  ) as serving_networks,
-  coalesce(
-    list(distinct client_net_token)
-      filter (not serves and usual_network and client_net_token is not null), []
-  ) as other_networks,
-  coalesce(
-    list(distinct client) filter (serves and usual_client and client is not null), []
-  ) as serving_clients,
-  coalesce(
-    list(distinct client) filter (not serves and usual_client and client is not null), []
-  ) as other_clients
-from usual
+  coalesce(any_value(networks), []) as networks,
+  coalesce(any_value(clients), []) as clients
+from marked
+left join networks using (campaign_id, account_id)
+left join clients using (campaign_id, account_id)
 group by campaign_id, account_id
 order by campaign_id, account_id
