@@ -88,6 +88,16 @@ def test_unknown_networks_excuse_nobody() -> None:
         assert role_of(member(networks=networks), 0) is Role.OPERATOR
 
 
+def test_without_networks_software_tells_the_owner() -> None:
+    """The owner's editor was there before; one software for all tells nothing."""
+    since = FIRST - 9 * DAY_US
+    owned = member(networks=[], clients=[POOL, place(10, first=since)])
+    alike = member(networks=[], clients=[place(10, serving=30, first=since)])
+
+    assert role_of(owned, 0) is Role.COMPROMISED
+    assert role_of(alike, 0) is Role.OPERATOR
+
+
 @pytest.mark.parametrize(("users", "role"), [(2, Role.OPERATOR), (3, Role.MIXED)])
 def test_three_end_users_beside_the_campaign_make_a_reseller(users: int, role: Role) -> None:
     """More than one person's own cover."""

@@ -59,19 +59,21 @@ def role_of(member: MemberTraffic, created: int) -> Role:
 
     Some of the rest is the campaign's own, for an attribution has an error rate. So networks that it
     hardly uses will do, too, where there is software that it hardly uses (`_elsewhere`). Networks
-    alone will not: an operator's change with time, and so does his cover.
+    alone will not: an operator's change with time, and so does his cover. Where the log tells no
+    networks, software decides.
 
     Args:
         created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
-    begun = min((first for _, _, first in member.networks if first is not None), default=None)
+    places = member.networks or member.clients
+    begun = min((first for _, _, first in places if first is not None), default=None)
     lived_before = begun is not None and (
         begun <= member.first_serving - DAY or 0 < created <= member.first_serving - OLD
     )
     if other >= MINIMUM_LIFE and lived_before:
-        both = _elsewhere(member.networks) and _elsewhere(member.clients)
-        if both or _apart(member.networks):
+        both = _elsewhere(places) and _elsewhere(member.clients)
+        if both or _apart(places):
             return Role.COMPROMISED
     served = member.other_end_users >= RESELLER_USERS
     software = _apart(member.clients) or _elsewhere(member.clients)
@@ -93,7 +95,9 @@ def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[R
     if 2 * roles.count(Role.COMPROMISED) <= len(roles):
         return roles
     return [
-        Role.COMPROMISED if _elsewhere(member.networks) and _elsewhere(member.clients) else role
+        Role.COMPROMISED
+        if _elsewhere(member.networks or member.clients) and _elsewhere(member.clients)
+        else role
         for member, role in zip(members, roles, strict=True)
     ]
 
