@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 
 from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, planted
 from stillwatch.campaigns.roles import DAY as DAY_US
-from stillwatch.campaigns.roles import MemberTraffic, role_of, roles_of
+from stillwatch.campaigns.roles import MemberTraffic, Place, role_of, roles_of
 from stillwatch.records import Role
 
 FIRST = 1_000 * DAY_US
 
 
-def place(others: int, *, serving: int = 0, first: int = FIRST) -> tuple[int, int, int | None]:
+def place(others: int, *, serving: int = 0, first: int = FIRST) -> Place:
     """A network or client: what serves there, what does not, and since when."""
-    return others + serving, serving, first if others else None
+    return Place(others + serving, serving, first if others else None)
 
 
 POOL, SDK = place(0, serving=30), place(10, serving=30)
@@ -121,7 +121,7 @@ def test_one_stray_exchange_is_no_life() -> None:
     ],
 )
 def test_software_that_the_campaign_never_uses_serves_others(
-    clients: list[tuple[int, int, int | None]], others: int, role: Role
+    clients: list[Place], others: int, role: Role
 ) -> None:
     """A reseller's gateway; cover for show leaves by the campaign's own software."""
     resold = member(others=others, networks=[SDK], clients=clients)

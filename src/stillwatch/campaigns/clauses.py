@@ -30,13 +30,13 @@ from stillwatch.signals.traffic import Traffic
 
 __all__ = [
     "MINIMUM_WORK",
-    "STRICT",
     "ActsAsOne",
     "Scores",
     "Work",
     "all_act_as_one",
     "own_work",
     "score_accounts",
+    "strict_bound",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -159,7 +159,7 @@ def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
     family-wise level leave the reference of the others, which are then weighed anew: a sequentially
     rejective procedure (Goeman and Solari 2010). A reference full of campaigns would hide one more.
     """
-    bound = np.log(max(groups, 1) / STRICT)
+    bound = strict_bound(groups)
     shown = np.zeros(groups, np.bool_)
     binned = _binned(scores)
     while True:
@@ -169,6 +169,11 @@ def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
         if (reached == shown).all():
             return acts
         shown = reached
+
+
+def strict_bound(groups: int) -> float:
+    """Log of the e-value from which on a group stands in the way of no other's comparison."""
+    return float(np.log(max(groups, 1) / STRICT))
 
 
 def acts_as_one(scores: Scores, number: int, reference: npt.NDArray[np.bool_]) -> ActsAsOne:

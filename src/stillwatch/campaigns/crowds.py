@@ -37,9 +37,9 @@ def log_e_of_crowds(
     accounts of this log. Each is exchanged for one of the same eighth of all accounts (or larger
     part, where they are few), by number of exchanges, members among them; the members of other
     groups that were shown to act as one are no crowd, and stay out. A crowd's figure is the sum of
-    its accounts' scores, so that one giant does not make a harvest of all the others. By symmetry the group stands first among itself
-    and the draws with a chance of at most 1 / (draws + 1) (Phipson and Smyth 2010), so that the
-    e-value has a mean of at most 1. Cost: members times draws.
+    its accounts' scores, so that one giant does not make a harvest of all the others. By symmetry
+    the group stands first among itself and the draws with a chance of at most 1 / (draws + 1)
+    (Phipson and Smyth 2010), so that the e-value has a mean of at most 1. Cost: members times draws.
 
     Args:
         groups: The accounts of each.

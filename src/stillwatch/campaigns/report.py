@@ -18,7 +18,7 @@ from stillwatch.campaigns.counterfactuals import without_each_signal
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.exchanges import Attributed, attribute_exchanges
 from stillwatch.campaigns.reading import Evidence
-from stillwatch.campaigns.roles import MemberTraffic, roles_of
+from stillwatch.campaigns.roles import MemberTraffic, Place, roles_of
 from stillwatch.campaigns.timeline import FirstFlags
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
 from stillwatch.lake.log import Log
@@ -162,7 +162,9 @@ def _member_traffic(
     log.connection.unregister("attributed")
     found: dict[str, list[MemberTraffic]] = {}
     for row in rows:
-        member = MemberTraffic(*row)
+        *facts, networks, clients = row
+        places = [[Place(*counted) for counted in kind] for kind in (networks, clients)]
+        member = MemberTraffic(*[*facts, *places])
         found.setdefault(member.campaign_id, []).append(member)
     return found
 

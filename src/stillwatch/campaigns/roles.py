@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scipy.stats import hypergeom
 
 from stillwatch.records import Role
 
-__all__ = ["MemberTraffic", "role_of", "roles_of"]
-
-Place = tuple[int, int, int | None]
+__all__ = ["MemberTraffic", "Place", "role_of", "roles_of"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
@@ -22,14 +21,27 @@ USUAL = 10  # a place that one in so many exchanges of a side uses is usual ther
 LEVEL = 0.01  # chance that a place looks like somebody else's though the operator uses all alike
 
 
-@dataclass(frozen=True, slots=True)
-class MemberTraffic:
-    """One member's exchanges, split into those that serve the campaign and the rest.
+class Place(NamedTuple):
+    """One network or client software by which an account's exchanges leave.
 
     Attributes:
-        networks, clients: Of each network and each client software: exchanges, how many of them
-            serve the campaign, and the first that does not (microseconds since 1970), if any.
+        uses: Exchanges.
+        serving: Those of them that serve the campaign.
+        first_other: The first that does not, microseconds since 1970; None if all do.
     """
+
+    uses: int
+    serving: int
+    first_other: int | None
+
+    @property
+    def others(self) -> int:
+        return self.uses - self.serving
+
+
+@dataclass(frozen=True, slots=True)
+class MemberTraffic:
+    """One member's exchanges, split into those that serve the campaign and the rest."""
 
     campaign_id: str
     account_id: str
@@ -42,6 +54,11 @@ class MemberTraffic:
     credentials: list[str]
     networks: list[Place]
     clients: list[Place]
+
+    @property
+    def origins(self) -> list[Place]:
+        """Its networks, or its client software where the log tells no networks."""
+        return self.networks or self.clients
 
     @property
     def share(self) -> float:
@@ -66,15 +83,13 @@ def role_of(member: MemberTraffic, created: int) -> Role:
         created: Sign-up, microseconds since 1970; 0 if unknown.
     """
     other = member.exchanges - member.serving
-    places = member.networks or member.clients
-    begun = min((first for _, _, first in places if first is not None), default=None)
+    begun = min((p.first_other for p in member.origins if p.first_other is not None), default=None)
     lived_before = begun is not None and (
         begun <= member.first_serving - DAY or 0 < created <= member.first_serving - OLD
     )
-    if other >= MINIMUM_LIFE and lived_before:
-        both = _elsewhere(places) and _elsewhere(member.clients)
-        if both or _apart(places):
-            return Role.COMPROMISED
+    by_another = _used_by_another(member) or _apart(member.origins)
+    if other >= MINIMUM_LIFE and lived_before and by_another:
+        return Role.COMPROMISED
     served = member.other_end_users >= RESELLER_USERS
     software = _apart(member.clients) or _elsewhere(member.clients)
     if other >= MINIMUM_OTHER and (served or software):
@@ -95,11 +110,14 @@ def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[R
     if 2 * roles.count(Role.COMPROMISED) <= len(roles):
         return roles
     return [
-        Role.COMPROMISED
-        if _elsewhere(member.networks or member.clients) and _elsewhere(member.clients)
-        else role
+        Role.COMPROMISED if _used_by_another(member) else role
         for member, role in zip(members, roles, strict=True)
     ]
+
+
+def _used_by_another(member: MemberTraffic) -> bool:
+    """It has both an origin and software that the campaign hardly uses."""
+    return _elsewhere(member.origins) and _elsewhere(member.clients)
 
 
 def _apart(places: Sequence[Place]) -> bool:
@@ -108,25 +126,23 @@ def _apart(places: Sequence[Place]) -> bool:
     A place is usual for a side that a tenth of its exchanges use: one exchange on the wrong side must
     not decide a role.
     """
-    serving = sum(place[1] for place in places)
-    others = sum(place[0] for place in places) - serving
-    usual = [(USUAL * p[1] >= serving, USUAL * (p[0] - p[1]) >= others) for p in places]
-    if serving == 0 or others == 0 or any(a and b for a, b in usual):
+    serving, others = sum(p.serving for p in places), sum(p.others for p in places)
+    if serving == 0 or others == 0:
         return False
-    return any(a for a, _ in usual) and any(b for _, b in usual)
+    campaigns = {i for i, p in enumerate(places) if USUAL * p.serving >= serving}
+    another = {i for i, p in enumerate(places) if USUAL * p.others >= others}
+    return bool(campaigns and another) and not campaigns & another
 
 
-def _elsewhere(places: Sequence[Place]) -> list[Place]:
-    """The networks or clients that somebody else uses, with `MINIMUM_LIFE` other exchanges at least.
+def _elsewhere(places: Sequence[Place]) -> bool:
+    """Is there a network or client that somebody else uses, with `MINIMUM_LIFE` exchanges at least?
 
     Null: the account's exchanges leave by the same places whether they serve or not. Then the number
     of a place's exchanges that serve is hypergeometric. Bonferroni over the account's places.
     """
-    uses = sum(place[0] for place in places)
-    serving = sum(place[1] for place in places)
-    return [
-        place
-        for place in places
-        if place[0] - place[1] >= MINIMUM_LIFE
-        and hypergeom.cdf(place[1], uses, serving, place[0]) <= LEVEL / len(places)
-    ]
+    uses, serving = sum(p.uses for p in places), sum(p.serving for p in places)
+    return any(
+        p.others >= MINIMUM_LIFE
+        and hypergeom.cdf(p.serving, uses, serving, p.uses) <= LEVEL / len(places)
+        for p in places
+    )

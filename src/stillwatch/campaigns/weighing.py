@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
-    STRICT,
     ActsAsOne,
     all_act_as_one,
     own_work,
     score_accounts,
+    strict_bound,
 )
 from stillwatch.campaigns.crowds import log_e_of_crowds
 from stillwatch.campaigns.declared import MINIMUM, Togetherness, take_out_declared
@@ -185,10 +185,9 @@ def weigh(
     exchanges = np.diff(work.starts)
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
-    strictly = float(np.log(max(len(groups), 1) / STRICT))
     acting = np.full(len(exchanges), -1)
     for place, i in enumerate(shown):
-        if min(acts[i].log_e, together[i].log_e) >= strictly:
+        if min(acts[i].log_e, together[i].log_e) >= strict_bound(len(groups)):
             acting[groups[i].accounts] = place
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges, acting)
     named = dict(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
+from scipy.stats import false_discovery_control, norm
 
 from stillwatch.signals.division import DivisionParameters, own_subjects
 from stillwatch.signals.traffic import Traffic
@@ -69,7 +69,8 @@ def _scores(traffic: Traffic, own: list[IntArray], read: DivisionParameters) -> 
 
 def _too_high(scores: FloatArray) -> IntArray:
     """Positions of the scores that so many standard normal ones would not reach, the highest first."""
-    ranked = np.argsort(-scores)[: int((~np.isnan(scores)).sum())]
-    bounds = LEVEL * np.arange(1, len(ranked) + 1) / max(len(ranked), 1)
-    below = np.flatnonzero(norm.sf(scores[ranked]) <= bounds)
-    return ranked[: below[-1] + 1] if len(below) else ranked[:0]
+    known = np.flatnonzero(~np.isnan(scores))
+    if len(known) == 0:
+        return known
+    found = known[np.asarray(false_discovery_control(norm.sf(scores[known]))) <= LEVEL]
+    return np.asarray(found[np.argsort(-scores[found])])

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 
 from stillwatch.linking.group import Group, LinkingParameters
+from stillwatch.linking.likeness import Likeness, row_squares
 from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
@@ -98,20 +99,13 @@ def _likeness(
     community: IntArray,
 ) -> FloatArray:
     """Cosine of each account's use of wording with that of a community's other accounts."""
-    active = int((exchanges > 0).sum())
-    users, used = fragments.pair_accounts, fragments.pair_fragments
-    rarity = np.maximum(np.log(active / np.maximum(fragments.accounts[used], 1)), 0)
-    weight = rarity * fragments.pair_exchanges / np.maximum(exchanges[users], 1)
-    shape = (len(exchanges), fragments.count)
-    own = coo_matrix((weight, (users, used)), shape=shape).tocsr()
+    likeness = Likeness.of(fragments, exchanges)
     labels, place = np.unique(of_account, return_inverse=True)
-    shape = (len(labels), fragments.count)
-    whole = coo_matrix((weight, (place[users], used)), shape=shape).tocsr()
+    of_community, _, _ = likeness.of_communities(place.ravel())
     at = np.minimum(np.searchsorted(labels, community), len(labels) - 1)
-    mine, theirs = own[account], whole[at]
+    mine, theirs = likeness.use[account], of_community[at]
     both = np.asarray(mine.multiply(theirs).sum(axis=1)).ravel()
-    squares = np.asarray(mine.multiply(mine).sum(axis=1)).ravel()
-    others = np.asarray(theirs.multiply(theirs).sum(axis=1)).ravel()
+    squares, others = row_squares(mine), row_squares(theirs)
     # Nobody is compared with itself.
     inside = of_account[account] == community
     others = others - inside * (2 * both - squares)

@@ -24,37 +24,28 @@ marked as (
     on attributed.exchange_id = e.exchange_id and attributed.campaign_id = members.campaign_id
 ),
 
-networks as (
-  select campaign_id, account_id, list([uses, serving, first_other]) as networks
+places as (
+  select
+    campaign_id,
+    account_id,
+    kind,
+    place,
+    [count(*), count(*) filter (serves), epoch_us(min(started_at) filter (not serves))] as counted
   from (
-    select
-      campaign_id,
-      account_id,
-      client_net_token,
-      count(*) as uses,
-      count(*) filter (serves) as serving,
-      epoch_us(min(started_at) filter (not serves)) as first_other
+    select *, unnest(['network', 'client']) as kind, unnest([client_net_token, client]) as place
     from marked
-    where client_net_token is not null
-    group by all
   )
+  where place is not null
   group by all
 ),
 
-clients as (
-  select campaign_id, account_id, list([uses, serving, first_other]) as clients
-  from (
-    select
-      campaign_id,
-      account_id,
-      client,
-      count(*) as uses,
-      count(*) filter (serves) as serving,
-      epoch_us(min(started_at) filter (not serves)) as first_other
-    from marked
-    where client is not null
-    group by all
-  )
+listed as (
+  select
+    campaign_id,
+    account_id,
+    list(counted) filter (kind = 'network') as networks,
+    list(counted) filter (kind = 'client') as clients
+  from places
   group by all
 )
 
@@ -72,7 +63,6 @@ select
   coalesce(any_value(networks), []) as networks,
   coalesce(any_value(clients), []) as clients
 from marked
-left join networks using (campaign_id, account_id)
-left join clients using (campaign_id, account_id)
+left join listed using (campaign_id, account_id)
 group by campaign_id, account_id
 order by campaign_id, account_id
