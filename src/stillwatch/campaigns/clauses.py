@@ -152,15 +152,20 @@ def score_accounts(
     return Scores(*(column[order] for column in columns))
 
 
-def all_act_as_one(scores: Scores, groups: int) -> list[ActsAsOne]:
+def all_act_as_one(
+    scores: Scores, groups: int, known: npt.NDArray[np.bool_] | None = None
+) -> list[ActsAsOne]:
     """Clause 1 for every group, step by step.
 
     The reference is every account outside the group. Groups shown to act as one at a strict
     family-wise level leave the reference of the others, which are then weighed anew: a sequentially
     rejective procedure (Goeman and Solari 2010). A reference full of campaigns would hide one more.
+
+    Args:
+        known: Groups that are known to act as one, and stand in no reference; none in a log.
     """
     bound = strict_bound(groups)
-    shown = np.zeros(groups, np.bool_)
+    shown = np.zeros(groups, np.bool_) if known is None else known
     binned = _binned(scores)
     while True:
         outside = ~np.isin(scores.group, np.flatnonzero(shown))

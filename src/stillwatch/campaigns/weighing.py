@@ -16,6 +16,8 @@ import numpy.typing as npt
 from stillwatch.campaigns.clauses import (
     MINIMUM_WORK,
     ActsAsOne,
+    Scores,
+    Work,
     all_act_as_one,
     own_work,
     score_accounts,
@@ -47,13 +49,17 @@ from stillwatch.signals.traffic import Traffic
 __all__ = [
     "Decision",
     "Prepared",
+    "Raised",
     "Weighed",
     "WeighedGroup",
     "as_look",
+    "ask_groups",
     "decide",
     "prepare",
+    "raise_groups",
     "smallest_rates",
     "weigh",
+    "weigh_raised",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -135,9 +141,72 @@ class Prepared:
     repeats: Repeats
 
 
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The groups of a log, and what clauses 1 and 2 and shared facts say of each.
+
+    Attributes:
+        work: The own work of every account.
+        scores: Division and synchrony of every account, on which clause 1 rests.
+        acts, together, tied: As in `WeighedGroup`, one entry a group.
+    """
+
+    fragments: Fragments
+    wording: Wording
+    work: Work
+    scores: Scores
+    groups: list[Group]
+    acts: list[ActsAsOne]
+    together: list[Togetherness]
+    tied: list[float]
+
+
 def prepare(traffic: Traffic) -> Prepared:
     """Count what `weigh` needs of a log at this moment or at an earlier one."""
     return Prepared(share_shingles(traffic), read_repeats(traffic))
+
+
+def raise_groups(
+    evidence: Evidence, prepared: Prepared | None = None, *, with_clock: bool = True
+) -> Raised:
+    """Link the accounts, and ask of each group that comes of it what clauses 1 and 2 ask."""
+    prepared = prepared or prepare(evidence.traffic)
+    fragments = mine_fragments(evidence.traffic, prepared.shingles)
+    groups = group_accounts(evidence.traffic, fragments, evidence.facts)
+    groups = take_out_declared(groups, evidence.declarations, evidence.facts, evidence.traffic)
+    return ask_groups(evidence, prepared, fragments, groups, with_clock=with_clock)
+
+
+def ask_groups(
+    evidence: Evidence,
+    prepared: Prepared,
+    fragments: Fragments,
+    groups: list[Group],
+    *,
+    with_clock: bool = True,
+) -> Raised:
+    """Ask of each of these groups what clauses 1 and 2 ask, however they were linked.
+
+    Args:
+        with_clock: Score synchrony too, which decides nothing.
+    """
+    traffic, facts = evidence.traffic, evidence.facts
+    wording = read_wording(traffic, prepared.repeats)
+    work = own_work(traffic, wording)
+    scores = score_accounts(traffic, work, groups, with_clock=with_clock)
+    return Raised(
+        fragments=fragments,
+        wording=wording,
+        work=work,
+        scores=scores,
+        groups=groups,
+        acts=all_act_as_one(scores, len(groups)),
+        together=[
+            evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))
+            for g in groups
+        ],
+        tied=[facts.tied_share(g.accounts, len(traffic.account_names)) for g in groups],
+    )
 
 
 def weigh(
@@ -154,24 +223,28 @@ def weigh(
         only_deciding: Leave out what no decision rests on and only a dossier shows.
         prepared: Of this log, or of a longer one that begins with it.
     """
-    traffic, facts, declarations = evidence.traffic, evidence.facts, evidence.declarations
-    prepared = prepared or prepare(traffic)
-    fragments = mine_fragments(traffic, prepared.shingles)
-    groups = take_out_declared(
-        group_accounts(traffic, fragments, facts), declarations, facts, traffic
-    )
-    wording = read_wording(traffic, prepared.repeats)
-    work = own_work(traffic, wording)
-    divided = score_accounts(traffic, work, groups, with_clock=not only_deciding)
-    acts = all_act_as_one(divided, len(groups))
-    together = [
-        declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]])) for g in groups
-    ]
-    tied = [facts.tied_share(g.accounts, len(traffic.account_names)) for g in groups]
+    raised = raise_groups(evidence, prepared, with_clock=not only_deciding)
+    return weigh_raised(evidence, raised, without, only_deciding=only_deciding)
+
+
+def weigh_raised(
+    evidence: Evidence,
+    raised: Raised,
+    without: frozenset[str] = frozenset(),
+    *,
+    only_deciding: bool = False,
+) -> Weighed:
+    """Weigh groups that were raised: what ties them, what they collect, and who is named.
+
+    Args:
+        without, only_deciding: As in `weigh`.
+    """
+    traffic, wording, work = evidence.traffic, raised.wording, raised.work
+    groups, acts, together = raised.groups, raised.acts, raised.together
     scene = _scene(evidence, wording, groups, together)
     tying = np.zeros(len(groups))
     if only_deciding:
-        open_questions = _decided_by_a_tie(acts, together, tied)
+        open_questions = _decided_by_a_tie(acts, together, raised.tied)
         tells = measure_tells(
             replace(scene, groups=[scene.groups[i] for i in open_questions]),
             without | (SIGNALS.keys() - TYING),
@@ -190,9 +263,8 @@ def weigh(
         if min(acts[i].log_e, together[i].log_e) >= strict_bound(len(groups)):
             acting[groups[i].accounts] = place
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges, acting)
-    named = dict(
-        zip(shown, leave_out_copied([groups[i] for i in shown], traffic, fragments), strict=True)
-    )
+    copied = leave_out_copied([groups[i] for i in shown], traffic, raised.fragments)
+    named = dict(zip(shown, copied, strict=True))
     weighed = []
     for number, group in enumerate(groups):
         own_evidence = named.get(number, group)
@@ -205,14 +277,14 @@ def weigh(
                 togetherness=together[number],
                 figures=describe_owner(traffic, wording, group.rows),
                 score=score_of_lesser_half(traffic, wording, group.rows),
-                tied=tied[number],
+                tied=raised.tied[number],
                 log_e_tied=float(tying[number]),
                 log_e_crowds=float(crowds[number]),
             )
         )
     openly = [g for g in weighed if g.togetherness.openly]
     owners = _owners(traffic, scores, openly)
-    return Weighed(traffic, wording, fragments, weighed, owners, tells)
+    return Weighed(traffic, wording, raised.fragments, weighed, owners, tells)
 
 
 def _decided_by_a_tie(

@@ -100,7 +100,7 @@ class Cell:
         name: Unique within the family; with it the name of the result's file.
         how: `scans`: each scan is compared with the truth. `until`: besides, the moment of the
             first flag of each campaign is bisected with `scan --until`. `red_team`: an adaptive
-            attacker plays against the scan.
+            attacker plays against the scan. `stages`: each stage of the scan is replaced by the truth.
         about: What the tables group by: the half, the dial and its level, the size.
     """
 

@@ -24,6 +24,7 @@ __all__ = [
     "red_team",
     "robustness",
     "size",
+    "stages",
     "until",
     "without_each_signal",
     "worlds",
@@ -35,6 +36,7 @@ HALVES = {"build": "build", "held-out": "held-out"}
 _EMPTY = {"build": "empty-build", "held-out": "empty"}
 DIALS = ("identity", "wording", "timing", "cover")
 _ROBUST = ("no_text", "no_network", "no_identity", "metadata_only", "some_without_text")
+_HARD = (("all", 2), ("timing", 2), ("timing", 3), ("wording", 3), ("cover", 3))
 _GENEROUS = (ScanOf(fdr=0.05),)
 _OF_ONE_KIND = {"build": "synchronised", "held-out": "pivot"}
 
@@ -80,6 +82,16 @@ def evasion(
             cell = Cell(family="evasion", name=f"{half}-{dial}-{level}", world=world, about=about)
             cells += _each_seed(seeds, cell)
     return cells
+
+
+def stages(seeds: Sequence[int], *, accounts: int, days: int) -> list[Cell]:
+    """The settings of `evasion` that lose most, with each stage of the scan replaced by the truth."""
+    hard = [
+        cell
+        for cell in evasion(seeds, accounts=accounts, days=days)
+        if (cell.about["dial"], cell.about["level"]) in _HARD
+    ]
+    return [replace(cell, family="stages", scans=(), how="stages") for cell in hard]
 
 
 def size(

@@ -27,6 +27,7 @@ from stillwatch.evaluation.suite.altering import alter
 from stillwatch.evaluation.suite.cells import Cell, ScanOf
 from stillwatch.evaluation.suite.condensing import condense
 from stillwatch.evaluation.suite.playing import attack
+from stillwatch.evaluation.truth_stages import replace_stages
 from stillwatch.evaluation.world import open_world_log, read_truth
 from stillwatch.records import StillwatchError
 
@@ -59,6 +60,8 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
             k: simulated[k] for k in ("exchanges", "accounts", "campaign_accounts", "seconds")
         }
     }
+    if cell.how == "stages":
+        return result | {"commands": _in_words(commands), "stages": replace_stages(world)}
     if cell.how == "red_team":
         rounds = int(cell.about["rounds"])
         tool = cell.scans[0].tool

@@ -50,6 +50,14 @@ def _smoke() -> list[Cell]:
             for dial, level, evasion in (("all", 0, "0"), ("wording", 3, "wording=3"))
         ),
         Cell(
+            family="stages",
+            name="build-wording-3-s907",
+            world=_small("wording=3"),
+            scans=(),
+            how="stages",
+            about={"half": "build", "dial": "wording", "level": 3},
+        ),
+        Cell(
             family="robustness",
             name="build-s907",
             world=_small("0"),
@@ -74,6 +82,7 @@ def _standard() -> list[Cell]:
         *grids.worlds(("build", "held-out"), (201, 202), accounts=4000, days=14),
         *grids.worlds(("full",), (201,), accounts=15_000, days=14, exchanges=1_000_000),
         *grids.evasion((211,), accounts=3000, days=10),
+        *grids.stages((211,), accounts=3000, days=10),
         *grids.size(
             (221,), accounts=(8, 20, 50, 200), exchanges=(3, 10, 30, 100, 300), most=150_000
         ),
@@ -97,6 +106,7 @@ def _full() -> list[Cell]:
         *grids.worlds(("full",), range(201, 211), **big),
         *grids.worlds(("build", "held-out"), range(201, 206), **big),
         *grids.evasion((211, 212, 213), accounts=8000, days=14),
+        *grids.stages((211, 212, 213), accounts=8000, days=14),
         *grids.size(
             (221, 222),
             accounts=(8, 20, 50, 200, 1000, 5000, 20_000),

@@ -6,7 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stillwatch.evaluation.suite.page import attackers, dials, effort, honest, losses, worlds
+from stillwatch.evaluation.suite.page import (
+    attackers,
+    dials,
+    effort,
+    honest,
+    losses,
+    stages,
+    worlds,
+)
 from stillwatch.evaluation.suite.page.tables import Section, Target, table
 from stillwatch.evaluation.suite.running import Measured
 from stillwatch.evaluation.suite.sources import sources_hash
@@ -21,6 +29,7 @@ END = "<!-- measured: end -->"
 _SECTIONS: dict[str, Callable[[Sequence[Measured]], Section]] = {
     "worlds": worlds.worlds_section,
     "evasion": dials.evasion_section,
+    "stages": stages.stages_section,
     "size": dials.size_section,
     "empty": honest.empty_section,
     "alone": honest.alone_section,
