@@ -272,8 +272,8 @@ def test_the_tied_part_is_of_those_who_share_a_rare_value_among_themselves(tmp_p
         book.exchange(f"a{number:02}", "hi", book.moment(0))
     facts = book.evidence(tmp_path).facts
 
-    assert facts.tied_share(np.arange(4), len(cards)) == 0.5
-    assert facts.tied_share(np.arange(5, 15), len(cards)) == 0.0
+    assert facts.tied_shares([np.arange(4)], len(cards)) == [0.5]
+    assert facts.tied_shares([np.arange(5, 15)], len(cards)) == [0.0]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def test_a_device_ties_those_whom_no_place_brings_together(
         book.exchange(f"a{number:02}", "hi", book.moment(0), client_net_token=network)
     facts = book.evidence(tmp_path).facts
 
-    assert facts.tied_share(np.arange(4), 40) == tied
+    assert facts.tied_shares([np.arange(4)], 40) == [tied]
 
 
 @pytest.mark.parametrize("kind", ["cache_key", "end_user_token", "client_net_token"])
@@ -311,7 +311,7 @@ def test_what_a_program_or_a_place_brings_ties_nobody(tmp_path: Path, kind: str)
     facts = book.evidence(tmp_path).facts
 
     assert len(facts.value) > 0
-    assert facts.tied_share(np.arange(2), 40) == 0.0
+    assert facts.tied_shares([np.arange(2)], 40) == [0.0]
 
 
 def test_like_answers_to_like_questions_tie_nobody(tmp_path: Path) -> None:
@@ -325,4 +325,4 @@ def test_like_answers_to_like_questions_tie_nobody(tmp_path: Path) -> None:
     facts = book.evidence(tmp_path).facts
 
     assert "continuation" in [facts.kinds[k] for k in facts.kind]
-    assert facts.tied_share(np.arange(6), 30 * 30) == pytest.approx(2 / 6)
+    assert facts.tied_shares([np.arange(6)], 30 * 30) == [pytest.approx(2 / 6)]

@@ -28,10 +28,9 @@ def without_each_signal(
     found: dict[int, dict[str, str]] = {i: _clauses() for i in reported}
     for family in dict.fromkeys(FAMILIES.values()):
         less = facts.without([k for k, f in FAMILIES.items() if f == family])
-        tied = [
-            less.tied_share(g.group.accounts, len(weighed.traffic.account_names))
-            for g in weighed.groups
-        ]
+        tied = less.tied_shares(
+            [g.group.accounts for g in weighed.groups], len(weighed.traffic.account_names)
+        )
         before = [g.tied for g in weighed.groups]
         if tied == before:
             continue

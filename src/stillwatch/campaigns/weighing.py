@@ -205,7 +205,7 @@ def ask_groups(
             evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))
             for g in groups
         ],
-        tied=[facts.tied_share(g.accounts, len(traffic.account_names)) for g in groups],
+        tied=facts.tied_shares([g.accounts for g in groups], len(traffic.account_names)),
     )
 
 

@@ -113,13 +113,16 @@ def _carry_wording_of_its_own(
     group: Group, traffic: Traffic, fragments: Fragments, own: IntArray
 ) -> BoolArray:
     """Which rows carry a fragment that at least half of the members who use it have in `own` rows."""
-    inside = np.isin(fragments.use_fragments, group.fragments)
-    inside &= np.isin(fragments.use_rows, group.rows)
+    theirs = np.zeros(fragments.count, np.bool_)
+    theirs[group.fragments] = True
+    of_group, speaks = np.zeros((2, len(traffic)), np.bool_)
+    of_group[group.rows], speaks[own] = True, True
+    inside = np.flatnonzero(theirs[fragments.use_fragments])
+    inside = inside[of_group[fragments.use_rows[inside]]]
     rows, used = fragments.use_rows[inside], fragments.use_fragments[inside]
     key = used.astype(np.int64) << 32 | traffic.accounts[rows]
     users = np.bincount(np.unique(key) >> 32, minlength=fragments.count)
-    speaks = np.isin(rows, own)
-    of_its_own = np.bincount(np.unique(key[speaks]) >> 32, minlength=fragments.count)
+    of_its_own = np.bincount(np.unique(key[speaks[rows]]) >> 32, minlength=fragments.count)
     kept = 2 * of_its_own >= users
     return np.isin(group.rows, rows[kept[used]])
 

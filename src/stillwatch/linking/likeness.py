@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import coo_matrix, csr_matrix
@@ -19,6 +20,7 @@ __all__ = ["Likeness", "components", "meeting", "row_products", "row_squares", "
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 
+_ROUNDING = 1e-9  # of a sum of squares
 MEETING = 64  # communities that a fragment may bring together; what more use is no meeting
 
 
@@ -63,8 +65,10 @@ class Likeness:
         shape = (len(sizes), len(accounts))
         use = (table(of_account, accounts, np.ones(len(accounts)), shape) @ self.use).tocsr()
         alone = np.bincount(of_account, row_squares(self.use), minlength=len(sizes))
-        within = (row_squares(use) - alone) / np.maximum(sizes * (sizes - 1.0), 1.0)
-        return use, sizes, within
+        across = row_squares(use) - alone
+        # Rounding is no likeness: whoever is alone, or shares nothing, is like nobody.
+        across[across <= _ROUNDING * alone] = 0.0
+        return use, sizes, across / np.maximum(sizes * (sizes - 1.0), 1.0)
 
 
 def table(
@@ -73,21 +77,56 @@ def table(
     return coo_matrix((values, (rows, columns)), shape=shape).tocsr()
 
 
-def meeting(use: csr_matrix) -> tuple[IntArray, IntArray]:
-    """Pairs of communities that meet in a fragment which few use: nothing compares all pairs."""
-    rare = use[:, np.flatnonzero(np.bincount(use.indices, minlength=use.shape[1]) <= MEETING)]
-    rare.data = np.ones_like(rare.data)
-    pairs = (rare @ rare.T).tocoo()
+def meeting(use: csr_matrix, kind: IntArray) -> tuple[IntArray, IntArray]:
+    """Pairs of communities of one kind that meet in a fragment which few use.
+
+    Nothing compares all pairs.
+
+    Args:
+        kind: Of each community; -1 for one that meets nobody, and is counted as a user all the same.
+    """
+    rows = np.repeat(np.arange(use.shape[0]), np.diff(use.indptr))
+    rare = np.bincount(use.indices, minlength=use.shape[1]) <= MEETING
+    able = rare[use.indices] & (kind[rows] >= 0)
+    places, place = np.unique(
+        kind[rows[able]] * use.shape[1] + use.indices[able], return_inverse=True
+    )
+    shape = (use.shape[0], max(len(places), 1))
+    users = table(rows[able], place.ravel(), np.ones(int(able.sum())), shape)
+    pairs = (users @ users.T).tocoo()
     once = pairs.row < pairs.col
     return pairs.row[once].astype(np.int64), pairs.col[once].astype(np.int64)
 
 
 def row_squares(use: csr_matrix) -> FloatArray:
-    return np.asarray(use.multiply(use).sum(axis=1), np.float64).ravel()
+    rows = np.repeat(np.arange(use.shape[0]), np.diff(use.indptr))
+    squares = np.bincount(rows, use.data * use.data, minlength=use.shape[0])
+    return np.asarray(squares, np.float64)
 
 
 def row_products(use: csr_matrix, a: IntArray, b: IntArray) -> FloatArray:
-    return np.asarray(use[a].multiply(use[b]).sum(axis=1), np.float64).ravel()
+    """The products of rows a with rows b, one by one."""
+    use.sort_indices()
+    return np.asarray(_products(use.indptr, use.indices, use.data, a, b), np.float64)
+
+
+@nb.njit(cache=True, nogil=True)
+def _products(starts, columns, values, a, b):  # type: ignore[no-untyped-def]
+    """Two rows at a time, both ascending in columns: nothing is copied."""
+    found = np.zeros(len(a))
+    for pair in range(len(a)):
+        i, j = starts[a[pair]], starts[b[pair]]
+        i_end, j_end = starts[a[pair] + 1], starts[b[pair] + 1]
+        while i < i_end and j < j_end:
+            if columns[i] < columns[j]:
+                i += 1
+            elif columns[i] > columns[j]:
+                j += 1
+            else:
+                found[pair] += values[i] * values[j]
+                i += 1
+                j += 1
+    return found
 
 
 def components(a: IntArray, b: IntArray, count: int) -> IntArray:

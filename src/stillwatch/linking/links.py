@@ -56,9 +56,15 @@ def _by_wording(
 ) -> list[tuple[int, int, str, float]]:
     """The rarest fragment of each pair."""
     best: dict[tuple[int, int], float] = {}
-    for fragment in group.fragments:
-        users = fragments.pair_accounts[fragments.pair_fragments == fragment]
-        users = np.unique(users[np.isin(users, group.accounts)])
+    theirs = np.isin(fragments.pair_accounts, group.accounts)
+    theirs &= np.isin(fragments.pair_fragments, group.fragments)
+    used, users_of = fragments.pair_fragments[theirs], fragments.pair_accounts[theirs]
+    order = np.lexsort((users_of, used))
+    cuts = np.flatnonzero(np.diff(used[order])) + 1
+    for entries in np.split(order, cuts):
+        if len(entries) == 0:
+            continue
+        users, fragment = users_of[entries], used[entries[0]]
         worth = float(np.log(active / max(int(fragments.accounts[fragment]), 1)))
         if len(users) < 2 or worth <= 0:
             continue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, vstack
 
 from stillwatch.linking.group import Group, LinkingParameters
-from stillwatch.linking.likeness import Likeness, row_squares
+from stillwatch.linking.likeness import Likeness, row_products, row_squares
 from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
@@ -103,9 +103,9 @@ def _likeness(
     labels, place = np.unique(of_account, return_inverse=True)
     of_community, _, _ = likeness.of_communities(place.ravel())
     at = np.minimum(np.searchsorted(labels, community), len(labels) - 1)
-    mine, theirs = likeness.use[account], of_community[at]
-    both = np.asarray(mine.multiply(theirs).sum(axis=1)).ravel()
-    squares, others = row_squares(mine), row_squares(theirs)
+    everybody = vstack([likeness.use, of_community], format="csr")
+    both = row_products(everybody, account, len(exchanges) + at)
+    squares, others = row_squares(likeness.use)[account], row_squares(of_community)[at]
     # Nobody is compared with itself.
     inside = of_account[account] == community
     others = others - inside * (2 * both - squares)

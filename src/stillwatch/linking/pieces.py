@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from stillwatch.linking.group import LinkingParameters
 from stillwatch.linking.likeness import Likeness, components, meeting, row_products
@@ -42,20 +45,51 @@ def reunite(of_account: IntArray, likeness: Likeness, parameters: LinkingParamet
 
 def _joined(of_account: IntArray, coarse: IntArray, likeness: Likeness, least: float) -> IntArray:
     """Join pieces of one coarse community, the most alike first, while any two are so alike."""
+    known = _Known(np.zeros(0, np.int64), np.zeros(0))
+    name = np.arange(int(of_account.max(initial=-1)) + 1)
     while True:
         use, sizes, within = likeness.of_communities(of_account)
         community = np.zeros(len(sizes), np.int64)
         community[of_account] = coarse
-        a, b = meeting(use)
-        able = (community[a] == community[b]) & (within[a] > 0) & (within[b] > 0)
-        a, b = a[able], b[able]
-        across = row_products(use, a, b) / (sizes[a] * sizes[b])
-        alike = across / np.sqrt(within[a] * within[b])
+        a, b = meeting(use, np.where(within > 0, community, -1))
+        products, known = known.row_products(use, a, b, name)
+        alike = products / (sizes[a] * sizes[b]) / np.sqrt(within[a] * within[b])
         enough = alike >= least
         if not enough.any():
             return of_account
         a, b = _nearest_to_each_other(a[enough], b[enough], alike[enough], len(sizes))
-        of_account = components(a, b, len(sizes))[of_account]
+        joined = components(a, b, len(sizes))
+        parts = np.bincount(joined)
+        kept = np.flatnonzero(parts[joined] == 1)
+        name, older = int(name.max()) + 1 + np.arange(len(parts)), name
+        name[joined[kept]] = older[kept]
+        of_account = joined[of_account]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Products of pairs of pieces by their names: a piece that is joined to another has a new name.
+
+    Attributes:
+        pairs: Both names of each pair, the smaller first, in one number; ascending.
+        products: Of each pair.
+    """
+
+    pairs: IntArray
+    products: FloatArray
+
+    def row_products(
+        self, use: csr_matrix, a: IntArray, b: IntArray, name: IntArray
+    ) -> tuple[FloatArray, _Known]:
+        """The products of rows a with rows b, where those that are known are not counted anew."""
+        pairs = np.minimum(name[a], name[b]) << 32 | np.maximum(name[a], name[b])
+        place = np.minimum(np.searchsorted(self.pairs, pairs), max(len(self.pairs) - 1, 0))
+        new = self.pairs[place] != pairs if len(self.pairs) else np.ones(len(pairs), np.bool_)
+        products = np.empty(len(pairs))
+        products[~new] = self.products[place[~new]]
+        products[new] = row_products(use, a[new], b[new])
+        order = np.argsort(pairs)
+        return products, _Known(pairs[order], products[order])
 
 
 def _nearest_to_each_other(

@@ -5,7 +5,7 @@ Weighted by rarity in this population, never by a list. Card: `docs/signals/shar
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -65,8 +65,8 @@ class Facts:
     value: IntArray
     exchanges: IntArray
 
-    def tied_share(self, accounts: IntArray, active: int) -> float:
-        """The part of the accounts that share a rare value which no one honest cause explains.
+    def tied_shares(self, groups: Sequence[IntArray], active: int) -> list[float]:
+        """The part of each group's accounts that share a rare value which no one honest cause explains.
 
         A program brings its client, its request metadata, its cache key and the end user it names,
         beside its wording; a place brings networks, and machines that people use in turns; who asks
@@ -74,27 +74,43 @@ class Facts:
         and who really took one over is asked by `replay` and `continuation`. So these do not count,
         nor does a device two of whose holders were seen on one network, or any device where the log
         tells no networks: what cannot be seen is held against nobody.
+
+        Args:
+            groups: Positions of accounts.
+            active: Accounts that have exchanges.
         """
-        inside = np.isin(self.accounts, accounts)
-        counts = inside & self.rare(active) & ~self._of(_TIES_NOBODY)
-        counts &= ~np.isin(self.value, self._machines_of_a_place(inside))
-        values, holders = np.unique(self.value[counts], return_counts=True)
-        tied = counts & np.isin(self.value, values[holders > 1])
-        return len(np.unique(self.accounts[tied])) / max(len(accounts), 1)
+        counts = self.rare(active) & ~self._of(_TIES_NOBODY)
+        tells_places = bool(self._of(_COMES_WITH_A_PLACE).any())
+        order = np.argsort(self.accounts, kind="stable")
+        held = self.accounts[order]
+        shares = []
+        for accounts in groups:
+            starts, ends = np.searchsorted(held, accounts), np.searchsorted(held, accounts, "right")
+            own = [order[i:j] for i, j in zip(starts, ends, strict=True)]
+            entries = np.concatenate([order[:0], *own])
+            theirs, able = self.only(entries), counts[entries]
+            if tells_places:
+                able &= ~np.isin(theirs.value, theirs._machines_of_a_place())
+            else:
+                able &= ~theirs._of({"device"})
+            values, holders = np.unique(theirs.value[able], return_counts=True)
+            tied = able & np.isin(theirs.value, values[holders > 1])
+            shares.append(len(np.unique(theirs.accounts[tied])) / max(len(accounts), 1))
+        return shares
 
-    def _machines_of_a_place(self, inside: npt.NDArray[np.bool_]) -> IntArray:
-        """Devices of which two of these holders share a network; all, without networks."""
-        device, place = inside & self._of({"device"}), self._of(_COMES_WITH_A_PLACE)
-        if not place.any():
-            return np.unique(self.value[device])
-        on, at = self._holders(device), self._holders(inside & place)
-        return np.flatnonzero((on @ at.T).max(axis=1).toarray().ravel() > 1)
-
-    def _holders(self, entries: npt.NDArray[np.bool_]) -> csr_matrix:
-        """1 where a value (row) is shown by an account (column) in these entries."""
-        shape = (int(self.value.max(initial=0)) + 1, int(self.accounts.max(initial=0)) + 1)
-        shown = np.ones(int(entries.sum()), np.int64)
-        return csr_matrix((shown, (self.value[entries], self.accounts[entries])), shape=shape)
+    def _machines_of_a_place(self) -> IntArray:
+        """Devices of which two holders share a network."""
+        device, place = self._of({"device"}), self._of(_COMES_WITH_A_PLACE)
+        values, value = np.unique(self.value, return_inverse=True)
+        _, holder = np.unique(self.accounts, return_inverse=True)
+        value, holder = value.ravel(), holder.ravel()
+        shape = (len(values), int(holder.max(initial=-1)) + 1)
+        on, at = (
+            csr_matrix((np.ones(int(of.sum()), np.int64), (value[of], holder[of])), shape=shape)
+            for of in (device, place)
+        )
+        together = (on @ at.T).tocoo()
+        return np.asarray(values[np.unique(together.row[together.data > 1])], np.int64)
 
     def _of(self, kinds: Collection[str]) -> npt.NDArray[np.bool_]:
         return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
