@@ -370,3 +370,23 @@ def test_a_relayed_session_keeps_its_id_over_many_accounts(make_world):
         assert turns == sorted(turns)
         assert len({row["account_id"] for row in rows}) > 1
         assert len(rows[-1]["prefix_digests"]) > len(rows[1]["prefix_digests"])
+
+
+def test_replayed_reasoning_is_all_that_its_accounts_share(make_world):
+    """Blocks issued to one are presented by another; cards, networks and conversations are own."""
+    world = make_world(campaigns=("replayed_reasoning",), populations=("people",), accounts=120)
+    mine = collected(world)
+    owner = {row["reasoning_signature_issued"]: row["account_id"] for row in mine}
+    moved = [
+        (owner[block], row["account_id"])
+        for row in mine
+        for block in row["reasoning_signatures_presented"] or ()
+    ]
+    members = {row["account_id"] for row in mine}
+    cards = [r["payment_token"] for r in world.rows("accounts") if r["account_id"] in members]
+    networks = {(row["client_net_token"], row["account_id"]) for row in mine}
+
+    assert len({taker for giver, taker in moved if giver != taker}) > len(members) / 2
+    assert len(set(cards)) == len(cards)
+    assert len({network for network, _ in networks}) == len(networks)
+    assert not any(row["prefix_digests"] for row in mine)

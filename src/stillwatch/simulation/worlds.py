@@ -84,6 +84,7 @@ _EVERYONE = tuple(POPULATIONS)
 _BUILD = tuple(c.name for c in CAMPAIGNS.values() if c.half == "build")
 _HELD_OUT = tuple(c.name for c in CAMPAIGNS.values() if c.half == "held_out")
 _RELAYED = tuple(c.name for c in CAMPAIGNS.values() if c.half == "relayed")
+_REPLAYED = tuple(c.name for c in CAMPAIGNS.values() if c.half == "replayed")
 _TWENTY = (
     "people",
     "developers",
@@ -163,6 +164,15 @@ _ALL = (
         variety=Variety.BUILD,
         populations=_EVERYONE,
         campaigns=_RELAYED,
+        accounts=3000,
+        days=8,
+    ),
+    World(
+        name="replayed",
+        purpose="a campaign that shares nothing but signed reasoning, and the honest who do so, too",
+        variety=Variety.BUILD,
+        populations=_EVERYONE,
+        campaigns=_REPLAYED,
         accounts=3000,
         days=8,
     ),

@@ -204,14 +204,18 @@ def without_each_signal(
 ) -> list[Cell]:
     """The same log, scanned without each signal in turn.
 
-    Beside both halves stand two worlds of those who hide who they are: one where the build half's
-    campaigns share no identity, and one where nothing but conversations passes between accounts.
+    Beside both halves stand worlds of those who hide who they are: one where the build half's
+    campaigns share no identity; one where nothing but conversations passes between accounts that
+    take turns, and the same where each account has waking hours of its own, so that no clock tells
+    them; and one where nothing but signed reasoning passes, at hours of each account's own.
     """
     scans = (ScanOf(), ScanOf(name=EACH_SIGNAL))
     settings = [
         *((half, HALVES[half], str(level)) for half, level in itertools.product(HALVES, levels)),
         ("build", HALVES["build"], "identity=3"),
         ("relayed", "relayed", "1"),
+        ("relayed", "relayed", "timing=2"),
+        ("replayed", "replayed", "wording=0"),
     ]
     cells = []
     for half, kind, level in settings:

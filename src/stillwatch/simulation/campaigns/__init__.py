@@ -1,4 +1,4 @@
-"""The collectors: thirteen kinds of campaign, each after a publicly reported case."""
+"""The collectors: fourteen kinds of campaign, each after a publicly reported case."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ _ALL: tuple[Campaign, ...] = (
     kinds_held_out.Probing(),
     kinds_held_out.StolenKeys(),
     kinds_relayed.RelayedSessions(),
+    kinds_relayed.ReplayedReasoning(),
 )
 
 CAMPAIGNS: dict[str, Campaign] = {campaign.name: campaign for campaign in _ALL}

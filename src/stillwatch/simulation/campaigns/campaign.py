@@ -49,7 +49,7 @@ class Campaign:
         name: Kind of campaign, as on the command line.
         actor: An invented name.
         half: `build` for those one may look at while building, `held_out` for those it is judged
-            on, `relayed` for those of a world of their own.
+            on, `relayed` or `replayed` for that of a world of its own.
         share: Part of all accounts.
         size: Fewest and most accounts.
         daily: Exchanges of an account and day, cover included.

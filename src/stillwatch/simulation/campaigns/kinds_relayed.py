@@ -8,7 +8,7 @@ from stillwatch.records import Target
 from stillwatch.simulation.campaigns.campaign import Campaign
 from stillwatch.simulation.clients import Software
 
-__all__ = ["RelayedSessions"]
+__all__ = ["RelayedSessions", "ReplayedReasoning"]
 
 
 class RelayedSessions(Campaign):
@@ -25,4 +25,18 @@ class RelayedSessions(Campaign):
     softwares = (Software.CODING_AGENT,)
     turns = 4.0
     passes_on = True
+    limited = 0.0
+
+
+class ReplayedReasoning(Campaign):
+    """Accounts that share nothing and present each other's signed reasoning, to have it cleaned up.
+
+    After the same report: reasoning blocks replayed across sessions, on accounts that rotate.
+    """
+
+    name, actor, half = "replayed_reasoning", "Sable Godwit", "replayed"
+    share, size, daily = 0.016, (16, 400), 6.0
+    targets: ClassVar = {Target.REASONING: 1.0}
+    floors: ClassVar = {"identity": 3, "timing": 2}
+    replays = 0.1
     limited = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stillwatch.campaigns.tells import TYING
 from stillwatch.evaluation.suite.page import pooling
 from stillwatch.evaluation.suite.page.tables import (
     NOT_RUN,
@@ -18,6 +19,7 @@ from stillwatch.evaluation.suite.running import Measured
 
 __all__ = ["ablation_section", "robustness_section"]
 
+_REASONS = "signals.md#taken-out-of-the-decision-and-why"
 _WORDS = {
     "scan": "the whole log",
     "no_text": "text removed",
@@ -80,7 +82,7 @@ def robustness_section(measured: Sequence[Measured]) -> Section:
 
 
 def ablation_section(measured: Sequence[Measured]) -> Section:
-    """Recall and errors without each signal."""
+    """Recall and errors without each signal; the target is of those that take part in the decision."""
     mine = [m for m in pooling.of_family(measured, "ablation") if m.result]
     cells = pooling.of_family(measured, "ablation")
     settings = list(dict.fromkeys((m.cell.about["half"], m.cell.about["level"]) for m in cells))
@@ -98,8 +100,9 @@ def ablation_section(measured: Sequence[Measured]) -> Section:
             recall = pooling.recall(pooling.campaigns(found))
             row += [figure(recall), count(pooling.honest_flags(found)[0])]
             if name != "scan":
-                full = pooling.recall(pooling.campaigns(whole))
-                useful[name] = useful.get(name, False) or (full or 0.0) > (recall or 0.0)
+                gains = (pooling.recall(pooling.campaigns(whole)) or 0.0) > (recall or 0.0)
+                free = pooling.honest_flags(whole)[0] <= pooling.honest_flags(found)[0]
+                useful[name] = useful.get(name, False) or (gains and free)
         rows.append(row)
     headings = [""]
     for half, level in settings:
@@ -110,14 +113,18 @@ def ablation_section(measured: Sequence[Measured]) -> Section:
         headings,
         rows,
     )
-    idle = sorted(name.removeprefix("without ") for name, raised in useful.items() if not raised)
+    raises = {name.removeprefix("without "): raised for name, raised in useful.items()}
+    deciding = sorted(raises.keys() & TYING)
+    idle = [name for name in deciding if not raises[name]]
+    shown = sorted(raises.keys() - TYING)
+    said = f"no gain here from: {', '.join(idle)}" if idle else f"{len(deciding)} signals"
+    if shown:
+        said += f"; taken out of the decision, [each for a reason]({_REASONS}): {', '.join(shown)}"
     targets = [
         Target(
-            "each signal raises recall in some named world",
-            (f"no gain here from: {', '.join(idle)}" if idle else f"{len(useful)} signals")
-            if useful
-            else NOT_RUN,
-            None if not useful else not idle,
+            "each signal that takes part in the decision raises recall in some named world",
+            said if deciding else NOT_RUN,
+            not idle if deciding else None,
         )
     ]
     return Section("Without each signal", text, targets if cells else [])
