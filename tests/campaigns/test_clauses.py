@@ -54,6 +54,15 @@ def test_a_crowd_that_leans_to_its_own_subjects_earns_nothing() -> None:
     assert log_e(crowd, rng.uniform(5, 20, size=200)) == -np.inf
 
 
+def test_two_strangers_among_twenty_workers_do_not_acquit_the_twenty() -> None:
+    """Whom the queue's items drew in has subjects all his own; each costs what his bin costs."""
+    rng = np.random.default_rng(7)
+    others, workers = rng.uniform(5, 20, size=200), rng.normal(0, 0.7, size=20)
+    with_strangers = log_e(np.concatenate([workers, [26.0, 18.0]]), others)
+
+    assert np.log(1e6) < with_strangers < log_e(workers, others)
+
+
 def test_members_like_the_others_earn_nothing() -> None:
     """Exchangeable scores have an e-value of mean at most one."""
     rng = np.random.default_rng(3)

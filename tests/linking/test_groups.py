@@ -227,6 +227,23 @@ def test_a_worker_with_a_cover_is_a_member_by_its_own_exchanges(tmp_path: Path) 
     assert len(group.rows) == 10 * 36
 
 
+def test_what_busy_workers_chat_about_is_not_their_work(tmp_path: Path) -> None:
+    """They ask twenty times as much as others, and so are most users of phrases anybody uses."""
+    book = LogBook(16)
+    strangers = book.people(40, prompts=2)
+    workers = book.campaign(10)
+    phrases = [" ".join(book.rng.sample(VOCABULARY, 9)) for _ in range(30)]
+    for account, chats in [(w, 120) for w in workers] + [(s, 6) for s in strangers]:
+        for _ in range(chats):
+            words = [book.rng.choice(phrases), *book.rng.sample(VOCABULARY, 6)]
+            book.exchange(account, " ".join(words), book.moment(3))
+    evidence = book.evidence(tmp_path)
+    (group,) = grouped(evidence)
+
+    assert names_of(evidence, [group]) == {frozenset(workers)}
+    assert len(group.rows) == 10 * 36
+
+
 def test_the_part_of_a_group_keeps_its_own_exchanges_only(tmp_path: Path) -> None:
     """`only` cuts accounts and exchanges alike."""
     book = LogBook(14)

@@ -236,10 +236,12 @@ def _dealt_at_random(scores: FloatArray) -> bool:
 
     Under one queue each score has mean 0 and variance 1 (exact moments), and the mean of k of them a
     standard deviation of about 1 / sqrt(k). Many accounts that each lean a little to subjects of
-    their own are a crowd, however rare crowds with so small a lean are in this log. An e-value
-    times an event is an e-value still: this can only take evidence away.
+    their own are a crowd, however rare crowds with so small a lean are in this log. A score beyond
+    `LEAN` counts as `LEAN`: a stranger whom the queue's items drew in, with subjects all his own,
+    says nothing of the others, and clause 1 has its price for him. An e-value times an event is an
+    e-value still: this can only take evidence away.
     """
-    known = scores[~np.isnan(scores)]
+    known = np.clip(scores[~np.isnan(scores)], -LEAN, LEAN)
     return len(known) == 0 or float(known.sum()) <= LEAN * np.sqrt(len(known))
 
 

@@ -22,7 +22,7 @@ class LinkingParameters:
         minimum_accounts: Smaller groups are not raised: a handful of accounts can always be a
             family, and no clause could tell.
         private: A fragment says who belongs to a community when at least this part of its users are
-            in it.
+            in it, and this part of their uses is beyond what everybody else's rate explains.
         several, surely: A fragment that several groups share marks a member's exchange as work for
             its group when at least so many members use it, and so much more than accounts in no
             group do that this part of the uses, at least, is the group's.

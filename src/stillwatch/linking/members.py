@@ -36,7 +36,7 @@ def take_members(
         exchanges: Number of exchanges of each account.
     """
     of_account, of_fragment = membership[: len(exchanges)], membership[len(exchanges) :]
-    private = _private(fragments, of_account, of_fragment, parameters)
+    private = _private(fragments, of_account, of_fragment, exchanges, parameters)
     chosen = _choose(traffic, fragments, membership, private, exchanges, parameters)
     taken = chosen >= 0
     groups = _with_wording(traffic, fragments, chosen, exchanges, parameters)
@@ -50,12 +50,33 @@ def take_members(
 
 
 def _private(
-    fragments: Fragments, of_account: IntArray, of_fragment: IntArray, parameters: LinkingParameters
+    fragments: Fragments,
+    of_account: IntArray,
+    of_fragment: IntArray,
+    exchanges: IntArray,
+    parameters: LinkingParameters,
 ) -> npt.NDArray[np.bool_]:
-    """Fragments of which most users are in the community."""
+    """Fragments of which most users are in the community, and not only because these ask more.
+
+    Who asks a hundred times as much as others shows more of any wording; so the community must use
+    it so much more per exchange than everybody else that most of its uses are beyond that.
+    """
     inside = of_account[fragments.pair_accounts] == of_fragment[fragments.pair_fragments]
     users_inside = np.bincount(fragments.pair_fragments, weights=inside, minlength=fragments.count)
-    return np.asarray(users_inside >= parameters.private * np.maximum(fragments.accounts, 1))
+    uses = fragments.pair_exchanges
+    uses_inside = np.bincount(
+        fragments.pair_fragments, weights=uses * inside, minlength=fragments.count
+    )
+    uses_outside = np.bincount(fragments.pair_fragments, uses, fragments.count) - uses_inside
+    everything = float(exchanges.sum())
+    sizes = np.bincount(of_account, exchanges, max(of_fragment.max(initial=-1) + 1, 1))
+    of_inside = sizes[of_fragment]
+    # Rates, multiplied out: neither side of a community need have any exchanges.
+    own = uses_outside * of_inside <= (1 - parameters.private) * uses_inside * (
+        everything - of_inside
+    )
+    most = users_inside >= parameters.private * np.maximum(fragments.accounts, 1)
+    return np.asarray(most & own)
 
 
 def _choose(
@@ -123,10 +144,10 @@ def _with_wording(
 ) -> list[Group]:
     """Each group with its fragments, and the exchanges of its members that carry one of them.
 
-    A fragment is a group's when half of its users are members. It is, too, when members use it so
-    much more than accounts in no group do that at most one use in a hundred can be their own
-    affair (`surely`): what several groups share says nothing of who belongs, but of what a member
-    does for its group.
+    A fragment is a group's when half of its users are members, who use it at least twice as often per
+    exchange as accounts in no group do. It is, too, when members use it so much more than these that
+    at most one use in a hundred can be their own affair (`surely`): what several groups share says
+    nothing of who belongs, but of what a member does for its group.
     """
     labels, group = np.unique(chosen, return_inverse=True)
     group = group.ravel() - int(labels[0] == -1 if len(labels) else 0)
@@ -148,6 +169,7 @@ def _with_wording(
     usual = (strangers[uses.col] + 1.0) / of_strangers
     rate = uses.data / in_group[uses.row]
     theirs = users.data >= parameters.private * fragments.accounts[users.col]
+    theirs &= strangers[uses.col] / of_strangers <= (1 - parameters.private) * rate
     much = usual <= (1 - parameters.surely) * rate
     theirs |= (users.data >= parameters.several) & much
     keys = np.sort(uses.row[theirs].astype(np.int64) << 32 | uses.col[theirs])
