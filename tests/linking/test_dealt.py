@@ -34,6 +34,21 @@ def test_users_of_a_wording_that_a_campaign_fills_with_its_list(tmp_path: Path, 
     assert grouped(evidence) == {frozenset(workers)}
 
 
+def test_who_sends_one_prompt_again_and_again_is_not_named(tmp_path: Path) -> None:
+    """A monitor whose one prompt is like a campaign's is linked with it, has no score, and goes."""
+    book = LogBook(8)
+    book.people(60)
+    workers = book.campaign(12)
+    book.account("monitor")
+    item = " ".join(book.rng.sample(VOCABULARY, 14))
+    for _ in range(36):
+        book.exchange("monitor", JUDGE.format(item), book.moment(book.rng.randrange(DAYS)))
+    evidence = book.evidence(tmp_path)
+
+    assert "monitor" in frozenset.union(*grouped(evidence, as_linked=True))
+    assert grouped(evidence) == {frozenset(workers)}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_workers_who_were_each_given_a_wording_stay(tmp_path: Path, seed: int) -> None:
     """One list in two wordings, each worker with one of them, is one group; two of 12 may be lost."""

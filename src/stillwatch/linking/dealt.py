@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 from scipy.stats import false_discovery_control, norm
 
 from stillwatch.signals.division import DivisionParameters, own_subjects
@@ -48,7 +49,7 @@ def not_dealt_out(traffic: Traffic, rows: IntArray) -> IntArray:
     order = rows[np.argsort(traffic.accounts[rows], kind="stable")]
     accounts, starts = np.unique(traffic.accounts[order].astype(np.int64), return_index=True)
     own = np.split(order, starts[1:])
-    staying = np.arange(len(accounts))
+    staying = np.setdiff1d(np.arange(len(accounts)), _same_again(traffic, own))
     apart = _too_high(_scores(traffic, own, _WHOLE_PROMPTS))
     read = _SUBJECTS if 2 * len(apart) > len(accounts) else _WHOLE_PROMPTS
     while True:
@@ -56,6 +57,32 @@ def not_dealt_out(traffic: Traffic, rows: IntArray) -> IntArray:
         if len(found) == 0:
             return np.setdiff1d(accounts, accounts[staying])
         staying = np.delete(staying, found[: -(-len(found) // 2)])
+
+
+def _same_again(traffic: Traffic, own: list[IntArray]) -> IntArray:
+    """Positions of accounts that send one prompt or two again and again, as monitors do.
+
+    Null: the prompts of all were dealt out at random. That all n of an account's are among some d items
+    has at most the chance that n draws without replacement meet the rows of these alone, times the
+    ways to choose d of the items; Bonferroni over accounts.
+    """
+    sent = [traffic.input_hashes[rows[traffic.input_words[rows] > 0]] for rows in own]
+    items, counts = np.unique(np.concatenate(sent), return_counts=True)
+    everything = int(counts.sum())
+    found = []
+    for position, mine in enumerate(sent):
+        different = np.unique(mine)
+        if not 0 < len(different) < 3 or len(different) == len(mine):
+            continue
+        these = int(counts[np.searchsorted(items, different)].sum())
+        chance = _log_choose(these, len(mine)) - _log_choose(everything, len(mine))
+        if chance + len(different) * np.log(len(items)) <= np.log(LEVEL / len(own)):
+            found.append(position)
+    return np.array(found, np.int64)
+
+
+def _log_choose(of: int, taken: int) -> float:
+    return float(gammaln(of + 1) - gammaln(taken + 1) - gammaln(of - taken + 1))
 
 
 def _scores(traffic: Traffic, own: list[IntArray], read: DivisionParameters) -> FloatArray:
