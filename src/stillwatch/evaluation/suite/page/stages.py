@@ -72,20 +72,21 @@ def _missed(mine: Sequence[Measured]) -> str:
                 [
                     f"{_setting(m)}, seed {m.cell.world.seed}: {campaign['kind']}",
                     lost["stage"],
-                    " + ".join(s for s, found in campaign["with"].items() if found) or "no one",
+                    ", ".join(s for s, found in campaign["with"].items() if found) or "no one",
                     count(campaign["accounts"]),
                     ", ".join(f"{own} of {all_}" for own, all_ in lost["pieces"]) or "none",
                     *(_evidence(lost) if lost["pieces"] else ["–"] * 6),
                 ]
             )
     return table(
-        "Missed campaigns: the first stage that lets them go; any one replacement that recovers them; "
+        "Missed campaigns: the first stage that lets them go; each replacement that recovers them alone; "
         "their accounts in the groups that hold most of them, of all accounts there; and of the first "
         "of these, logs to base 10 of the e-values of clause 1 (beside its largest), of clause 2 and of "
         "what ties it where no rare fact does, beside what each needs; the part of its accounts that "
         "share a rare fact; and what clause 3's comparison with owners gives, beside what it would need "
-        "to be reported alone. A dash: nothing, for the members' mean score is more than dealing allows, "
-        "too few are named, or the group does not outdo its crowds.",
+        "to be reported alone. A dash: nothing, for the members' mean score is more than dealing allows or "
+        "too few are named; in the last column, for the group does not outdo its crowds or, where clause "
+        "1 says nothing, is not asked.",
         [
             "campaign",
             "lost at",
