@@ -276,6 +276,19 @@ def test_the_tied_part_is_of_those_who_share_a_rare_value_among_themselves(tmp_p
     assert facts.tied_shares([np.arange(5, 15)], len(cards)) == [0.0]
 
 
+def test_groups_that_surely_act_as_one_are_tied_by_what_they_share_across(tmp_path: Path) -> None:
+    """Cards dealt over a pool that wording has cut in two; who is no ally lends nothing."""
+    book = LogBook(2)
+    for number, card in enumerate(["a", "b", "c", "d", "a", "b", "c", "e", "d", "e"]):
+        book.account(f"a{number:02}", payment_token=card)
+        book.exchange(f"a{number:02}", "hi", book.moment(0))
+    facts = book.evidence(tmp_path).facts
+    groups = [np.arange(4), np.arange(4, 8), np.arange(8, 10)]
+
+    assert facts.tied_shares(groups, 30 * 30) == [0.0, 0.0, 0.0]
+    assert facts.tied_shares(groups, 30 * 30, [True, True, False]) == [0.75, 0.75, 0.0]
+
+
 @pytest.mark.parametrize(
     ("networks", "tied"),
     [

@@ -1,13 +1,14 @@
 """Weigh every group, and decide which are campaigns at a false discovery rate.
 
 Two stages, which together hold the rate (`docs/statistics.md`, theorem 3): clauses 1 and 2 must
-each pass a Bonferroni bound over all groups raised, at a twentieth of the rate between them;
+each pass a Bonferroni bound over all groups raised, at a tenth of the rate between them;
 clause 3 is then compared with the reference owners, and with crowds as large as the group; e-BH
 decides at the rest of the rate, counted by groups and by accounts alike (theorem 4).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -58,6 +59,7 @@ __all__ = [
     "prepare",
     "raise_groups",
     "smallest_rates",
+    "surely_one",
     "weigh",
     "weigh_raised",
 ]
@@ -194,19 +196,28 @@ def ask_groups(
     wording = read_wording(traffic, prepared.repeats)
     work = own_work(traffic, wording)
     scores = score_accounts(traffic, work, groups, with_clock=with_clock)
+    acts = all_act_as_one(scores, len(groups))
+    together = [
+        evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))
+        for g in groups
+    ]
+    members = [g.accounts for g in groups]
     return Raised(
         fragments=fragments,
         wording=wording,
         work=work,
         scores=scores,
         groups=groups,
-        acts=all_act_as_one(scores, len(groups)),
-        together=[
-            evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))
-            for g in groups
-        ],
-        tied=facts.tied_shares([g.accounts for g in groups], len(traffic.account_names)),
+        acts=acts,
+        together=together,
+        tied=facts.tied_shares(members, len(traffic.account_names), surely_one(acts, together)),
     )
+
+
+def surely_one(acts: Sequence[ActsAsOne], together: Sequence[Togetherness]) -> list[bool]:
+    """Which groups pass clauses 1 and 2 at the strict level."""
+    bound = strict_bound(len(acts))
+    return [min(a.log_e, t.log_e) >= bound for a, t in zip(acts, together, strict=True)]
 
 
 def weigh(
@@ -259,8 +270,9 @@ def weigh_raised(
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
     acting = np.full(len(exchanges), -1)
+    surely = surely_one(acts, together)
     for place, i in enumerate(shown):
-        if min(acts[i].log_e, together[i].log_e) >= strict_bound(len(groups)):
+        if surely[i]:
             acting[groups[i].accounts] = place
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges, acting)
     copied = leave_out_copied([groups[i] for i in shown], traffic, raised.fragments)

@@ -65,8 +65,12 @@ class Facts:
     value: IntArray
     exchanges: IntArray
 
-    def tied_shares(self, groups: Sequence[IntArray], active: int) -> list[float]:
+    def tied_shares(
+        self, groups: Sequence[IntArray], active: int, allied: Sequence[bool] | None = None
+    ) -> list[float]:
         """The part of each group's accounts that share a rare value which no one honest cause explains.
+
+        With another of the group; in an allied group, with one of any allied group.
 
         A program brings its client, its request metadata, its cache key and the end user it names,
         beside its wording; a place brings networks, and machines that people use in turns; who asks
@@ -76,16 +80,22 @@ class Facts:
         tells no networks: what cannot be seen is held against nobody.
 
         Args:
-            groups: Positions of accounts.
+            groups: Positions of accounts, ascending.
             active: Accounts that have exchanges.
+            allied: Groups that surely act as one: an operator who splits his pool by wording deals
+                his cards over all of it.
         """
+        allied = allied or [False] * len(groups)
+        allies = [g for g, ally in zip(groups, allied, strict=True) if ally]
+        together = np.unique(np.concatenate(allies)) if allies else np.zeros(0, np.int64)
         counts = self.rare(active) & ~self._of(_TIES_NOBODY)
         tells_places = bool(self._of(_COMES_WITH_A_PLACE).any())
         order = np.argsort(self.accounts, kind="stable")
         held = self.accounts[order]
         shares = []
-        for accounts in groups:
-            starts, ends = np.searchsorted(held, accounts), np.searchsorted(held, accounts, "right")
+        for accounts, ally in zip(groups, allied, strict=True):
+            partners = together if ally else accounts
+            starts, ends = np.searchsorted(held, partners), np.searchsorted(held, partners, "right")
             own = [order[i:j] for i, j in zip(starts, ends, strict=True)]
             entries = np.concatenate([order[:0], *own])
             theirs, able = self.only(entries), counts[entries]
@@ -95,7 +105,8 @@ class Facts:
                 able &= ~theirs._of({"device"})
             values, holders = np.unique(theirs.value[able], return_counts=True)
             tied = able & np.isin(theirs.value, values[holders > 1])
-            shares.append(len(np.unique(theirs.accounts[tied])) / max(len(accounts), 1))
+            of_group = np.isin(accounts, theirs.accounts[tied])
+            shares.append(int(of_group.sum()) / max(len(accounts), 1))
         return shares
 
     def _machines_of_a_place(self) -> IntArray:
