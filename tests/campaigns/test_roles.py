@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, planted
 from stillwatch.campaigns.roles import DAY as DAY_US
-from stillwatch.campaigns.roles import MemberTraffic, Place, role_of, roles_of
+from stillwatch.campaigns.roles import MemberTraffic, Place, role_of, roles_of, why
 from stillwatch.records import Role
 
 FIRST = 1_000 * DAY_US
@@ -51,6 +51,31 @@ def test_an_account_with_an_earlier_life_elsewhere_is_compromised() -> None:
     """Exchanges a day before it first served, from networks that the campaign never used."""
     assert role_of(at_home(FIRST - DAY_US), 0) is Role.COMPROMISED
     assert role_of(at_home(FIRST - DAY_US + 1), 0) is Role.OPERATOR
+
+
+def test_whoever_was_opened_with_an_operators_card_was_not_stolen() -> None:
+    """One shares a card with an operator, one with that one, and the card of the third is its own."""
+    stolen = member(networks=[POOL, place(10, first=FIRST - 9 * DAY_US)], clients=[SDK])
+    operator = member(others=0, networks=[POOL], clients=[place(0, serving=30)])
+    assert role_of(stolen, 0) == Role.COMPROMISED
+    members, held = [operator, stolen, stolen, stolen], [{1}, {1, 2}, {2}, {3}]
+
+    roles = roles_of(
+        [*members, operator, operator],
+        [0] * 6,
+        [*map(frozenset, held), frozenset(), frozenset()],
+    )
+
+    assert roles[:4] == [Role.OPERATOR, Role.OPERATOR, Role.OPERATOR, Role.COMPROMISED]
+
+
+def test_a_role_that_speaks_for_the_owner_says_why() -> None:
+    """An operator's is what the whole finding says."""
+    other = member(others=12)
+
+    assert "12 of its 42 exchanges are its owner's own" in why(other, Role.COMPROMISED)
+    assert "12 of its 42 exchanges serve others" in why(other, Role.MIXED)
+    assert why(other, Role.OPERATOR) == ""
 
 
 @pytest.mark.parametrize(("days", "role"), [(29, Role.OPERATOR), (30, Role.COMPROMISED)])
@@ -178,6 +203,9 @@ def with_three_kinds_of_members() -> tuple[LogBook, dict[str, set[str]]]:
         if row["account_id"] in workers:
             row["created_at"] = START - 10 * DAY
     resellers, stolen = workers[:3], workers[3:6]
+    for row in book.accounts:
+        if row["account_id"] in stolen:
+            row["payment_token"] = f"own-card-{row['account_id']}"
 
     def other(account: str, day: int, **changes: object) -> None:
         text = " ".join(book.rng.sample(VOCABULARY, 12))
@@ -220,6 +248,8 @@ def test_a_scan_tells_the_three_apart_and_names_the_keys(tmp_path: Path) -> None
         serving = [e for e in own if e["credential_id"] == "hired"]
         assert row["share"] == pytest.approx(len(serving) / len(own))
         assert row["credential_ids"] == ["hired"]
+        said = any(reason["signal"] == "role" for reason in row["reasons"])
+        assert said == (row["role"] != "operator")
 
 
 def test_one_misattributed_exchange_decides_no_role(tmp_path: Path) -> None:

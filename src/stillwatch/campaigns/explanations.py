@@ -15,9 +15,9 @@ from stillwatch.campaigns.calibration import measured_rate, measured_worlds
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
 from stillwatch.campaigns.looks import TIED
-from stillwatch.campaigns.roles import MemberTraffic
+from stillwatch.campaigns.roles import MemberTraffic, why
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
-from stillwatch.records import Reason
+from stillwatch.records import Reason, Role
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
 from stillwatch.signals.shared_facts import Facts
@@ -228,6 +228,22 @@ def member_reasons(
     reasons += _scores(group, account, evidence)
     reasons += _told(weighed, group, account)
     return reasons
+
+
+def role_reasons(member: MemberTraffic, role: Role) -> list[Reason]:
+    """Why an account is called compromised or mixed: what it says for its owner."""
+    text = why(member, role)
+    if not text:
+        return []
+    return [
+        Reason(
+            signal="role",
+            text=text,
+            observed=f"{member.share:.0%} of its exchanges serve the campaign",
+            baseline="an operator's other traffic leaves by the same networks and software",
+            evidence=[],
+        )
+    ]
 
 
 def _told(weighed: Weighed, group: WeighedGroup, account: int) -> list[Reason]:

@@ -258,14 +258,15 @@ def _members(
     rows_of = traffic.accounts[rows]
     shared = _facts_of_members(evidence, case.weighed.named.accounts)
     accounts = np.searchsorted(traffic.account_names, [m.account_id for m in members])
-    roles = roles_of(members, evidence.declarations.created[accounts].tolist())
+    opened_with = evidence.facts.opened_with(accounts, len(traffic.account_names))
+    roles = roles_of(members, evidence.declarations.created[accounts].tolist(), opened_with)
     found = []
     for member, account, role in zip(members, accounts.tolist(), roles, strict=True):
         own = rows[rows_of == account]
         shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in own[:EXAMPLES]]
         reasons = explanations.member_reasons(
             weighed, case.weighed, member, account, shared.get(account, []), shown
-        )
+        ) + explanations.role_reasons(member, role)
         found.append(
             Member(
                 campaign_id=case.campaign_id,

@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 
 from stillwatch.records import Role
 
-__all__ = ["MemberTraffic", "Place", "role_of", "roles_of"]
+__all__ = ["MemberTraffic", "Place", "role_of", "roles_of", "why"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
@@ -90,6 +90,12 @@ def role_of(member: MemberTraffic, created: int) -> Role:
     by_another = _used_by_another(member) or _apart(member.origins)
     if other >= MINIMUM_LIFE and lived_before and by_another:
         return Role.COMPROMISED
+    return _cover_or_customers(member)
+
+
+def _cover_or_customers(member: MemberTraffic) -> Role:
+    """What an account is that was not stolen: does the rest of its traffic serve others?"""
+    other = member.exchanges - member.serving
     served = member.other_end_users >= RESELLER_USERS
     software = _apart(member.clients) or _elsewhere(member.clients)
     if other >= MINIMUM_OTHER and (served or software):
@@ -97,22 +103,67 @@ def role_of(member: MemberTraffic, created: int) -> Role:
     return Role.OPERATOR
 
 
-def roles_of(members: Sequence[MemberTraffic], created: Sequence[int]) -> list[Role]:
+def roles_of(
+    members: Sequence[MemberTraffic],
+    created: Sequence[int],
+    opened_with: Sequence[frozenset[int]] | None = None,
+) -> list[Role]:
     """The roles of all members of one campaign.
 
     Where most are compromised, an account that has networks and software beside the campaign's is
-    so, too, however short its life before: its key came whence theirs came.
+    so, too, however short its life before: its key came whence theirs came. An account that was opened
+    with the card or contact of an operator was not stolen, whatever the rest of its traffic is.
 
     Args:
         created: Sign-up of each, as in `role_of`.
+        opened_with: Rare cards and contacts of each, by number; none where the log tells none.
     """
     roles = [role_of(member, moment) for member, moment in zip(members, created, strict=True)]
-    if 2 * roles.count(Role.COMPROMISED) <= len(roles):
-        return roles
+    if 2 * roles.count(Role.COMPROMISED) > len(roles):
+        roles = [
+            Role.COMPROMISED if _used_by_another(member) else role
+            for member, role in zip(members, roles, strict=True)
+        ]
+    opened_with = opened_with or [frozenset()] * len(members)
+    operators = _of_operators(roles, opened_with)
     return [
-        Role.COMPROMISED if _used_by_another(member) else role
-        for member, role in zip(members, roles, strict=True)
+        _cover_or_customers(member) if role == Role.COMPROMISED and held & operators else role
+        for member, role, held in zip(members, roles, opened_with, strict=True)
     ]
+
+
+def _of_operators(roles: Sequence[Role], opened_with: Sequence[frozenset[int]]) -> frozenset[int]:
+    """With what the operators were opened, and whoever shares any of that with them."""
+    known: frozenset[int] = frozenset()
+    while True:
+        theirs = [
+            held
+            for role, held in zip(roles, opened_with, strict=True)
+            if role == Role.OPERATOR or held & known
+        ]
+        more = known.union(*theirs)
+        if more == known:
+            return known
+        known = more
+
+
+def why(member: MemberTraffic, role: Role) -> str:
+    """What the role rests on, in a sentence; nothing for an operator, on whom the campaign rests."""
+    other = member.exchanges - member.serving
+    if role == Role.COMPROMISED:
+        return (
+            f"{other} of its {member.exchanges} exchanges are its owner's own: they began before the "
+            "campaign's, and leave by networks or software that the campaign hardly uses."
+        )
+    if role == Role.MIXED:
+        users = member.other_end_users
+        through = (
+            f"come from {users} end users"
+            if users >= RESELLER_USERS
+            else "leave by software that the campaign hardly uses"
+        )
+        return f"{other} of its {member.exchanges} exchanges serve others: they {through}."
+    return ""
 
 
 def _used_by_another(member: MemberTraffic) -> bool:

@@ -77,6 +77,7 @@ LINK_KINDS: dict[str, str] = {
     "template": "same wording of prompts",
     "templates": "wording of prompts",
     "shared_facts": "shared facts",
+    "role": "a life of its own",
     "division": "one list of work",
     "synchrony": "one clock",
     "collection": "what is collected",

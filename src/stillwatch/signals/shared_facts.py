@@ -45,6 +45,7 @@ _MET_BY_CHANCE = _COMES_WITH_A_PLACE | {"client", "metadata"}
 _COMES_WITH_A_PROGRAM = frozenset({"client", "metadata", "cache_key", "end_user"})
 _COMES_WITH_WORDING = frozenset({"continuation"})  # like questions, like short answers
 _IS_PASSED_ON = frozenset({"conversation", "reasoning_block"})  # replay and continuation tell how
+_OPENED_WITH = frozenset({"payment", "phone", "email"})
 _TIES_NOBODY = _COMES_WITH_A_PLACE | _COMES_WITH_A_PROGRAM | _COMES_WITH_WORDING | _IS_PASSED_ON
 
 
@@ -149,6 +150,14 @@ class Facts:
         """Values that fewer accounts hold than the root of N: an answer of one word is history too."""
         holders = np.bincount(self.value, minlength=int(self.value.max(initial=-1)) + 1)
         return np.asarray(holders[self.value] <= np.sqrt(active))
+
+    def opened_with(self, accounts: IntArray, active: int) -> list[frozenset[int]]:
+        """The rare cards and contacts that each of these accounts was opened with, by number."""
+        held = self._of(_OPENED_WITH) & self.rare(active) & np.isin(self.accounts, accounts)
+        return [
+            frozenset(self.value[held & (self.accounts == account)].tolist())
+            for account in accounts.tolist()
+        ]
 
     def tie(self, some: IntArray, others: IntArray, active: int) -> bool:
         """Do the two sets of accounts share what one hand must have held?
