@@ -16,7 +16,7 @@ from stillwatch.evaluation.truth_stages import STAGES, TruthStages, replace_stag
 from stillwatch.evaluation.world import read_truth
 from stillwatch.lake.log import open_log
 
-RATE = 0.012  # at 0.01 a world of this size has too few owners to prove anything
+RATE = 0.01
 
 
 def stages_of(world: Path) -> TruthStages:

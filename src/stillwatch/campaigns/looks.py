@@ -32,7 +32,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 TIED = 0.5  # strangers share wording; one hand leaves facts on half of its accounts
-FIRST_STAGE = 0.1  # part of the rate spent on clauses 1 and 2
+FIRST_STAGE = 0.05  # part of the rate spent on clauses 1 and 2
 SPENT = 0.9  # of what is left of the budget of clause 3, newcomers take no more than this
 ROOM = 2.0  # their part lets a first test pass with one owner of the log above them
 FIRST_WEIGHT = (0.5, 0.9)  # of a hypothesis' first test: least and most, as its log needs

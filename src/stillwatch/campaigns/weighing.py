@@ -1,7 +1,7 @@
 """Weigh every group, and decide which are campaigns at a false discovery rate.
 
 Two stages, which together hold the rate (`docs/statistics.md`, theorem 3): clauses 1 and 2 must
-each pass a Bonferroni bound over all groups raised, at a tenth of the rate between them;
+each pass a Bonferroni bound over all groups raised, at a twentieth of the rate between them;
 clause 3 is then compared with the reference owners, and with crowds as large as the group; e-BH
 decides at the rest of the rate, counted by groups and by accounts alike (theorem 4).
 """
