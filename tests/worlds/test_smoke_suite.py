@@ -25,7 +25,9 @@ def test_every_row_of_the_smoke_suite_is_filled(tmp_path: Path) -> None:
     page = Path(told["page"]).read_text()
     assert "not run yet |" not in page.split("### Targets")[1].split("### Everyone")[1]
     results = [json.loads(path.read_text()) for path in tmp_path.glob("*.json")]
-    scans = [s for r in results for s in r["result"]["scans"].values()]
+    # A cell that replaces stages by the truth scans nothing by itself.
+    scans = [s for r in results for s in r["result"].get("scans", {}).values()]
+    assert sum(bool(r["result"].get("stages")) for r in results) == 1
     assert sum(scan["figures"]["honest_flagged"] for scan in scans) == 0
     assert sum(scan["figures"]["campaigns_found"] for scan in scans) >= 4
 
