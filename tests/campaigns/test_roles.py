@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, planted
 from stillwatch.campaigns.roles import DAY as DAY_US
-from stillwatch.campaigns.roles import MemberTraffic, Place, role_of, roles_of, why
+from stillwatch.campaigns.roles import MemberTraffic, Place, reason_for, role_of, roles_of
 from stillwatch.records import Role
 
 FIRST = 1_000 * DAY_US
@@ -73,9 +73,9 @@ def test_a_role_that_speaks_for_the_owner_says_why() -> None:
     """An operator's is what the whole finding says."""
     other = member(others=12)
 
-    assert "12 of its 42 exchanges are its owner's own" in why(other, Role.COMPROMISED)
-    assert "12 of its 42 exchanges serve others" in why(other, Role.MIXED)
-    assert why(other, Role.OPERATOR) == ""
+    assert "12 of its 42 exchanges are its owner's own" in reason_for(other, Role.COMPROMISED)
+    assert "12 of its 42 exchanges serve others" in reason_for(other, Role.MIXED)
+    assert reason_for(other, Role.OPERATOR) == ""
 
 
 @pytest.mark.parametrize(("days", "role"), [(29, Role.OPERATOR), (30, Role.COMPROMISED)])

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from stillwatch.campaigns.tells import TYING, tying_evidence
-from stillwatch.campaigns.weighing import Decision, Weighed, decide, surely_one
+from stillwatch.campaigns.weighing import Decision, Weighed, decide
 from stillwatch.signals.shared_facts import FAMILIES, Facts
 
 __all__ = ["without_each_signal"]
@@ -27,7 +27,7 @@ def without_each_signal(
         return {}
     found: dict[int, dict[str, str]] = {i: _clauses() for i in reported}
     members = [g.group.accounts for g in weighed.groups]
-    allied = surely_one([g.acts for g in weighed.groups], [g.togetherness for g in weighed.groups])
+    allied = [g.surely_one for g in weighed.groups]
     for family in dict.fromkeys(FAMILIES.values()):
         less = facts.without([k for k, f in FAMILIES.items() if f == family])
         tied = less.tied_shares(members, len(weighed.traffic.account_names), allied)

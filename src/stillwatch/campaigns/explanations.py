@@ -15,7 +15,7 @@ from stillwatch.campaigns.calibration import measured_rate, measured_worlds
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
 from stillwatch.campaigns.looks import TIED
-from stillwatch.campaigns.roles import MemberTraffic, why
+from stillwatch.campaigns.roles import MemberTraffic, reason_for
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
 from stillwatch.records import Reason, Role
 from stillwatch.signals import division, synchrony
@@ -232,7 +232,7 @@ def member_reasons(
 
 def role_reasons(member: MemberTraffic, role: Role) -> list[Reason]:
     """Why an account is called compromised or mixed: what it says for its owner."""
-    text = why(member, role)
+    text = reason_for(member, role)
     if not text:
         return []
     return [

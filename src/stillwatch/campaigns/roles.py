@@ -10,7 +10,7 @@ from scipy.stats import hypergeom
 
 from stillwatch.records import Role
 
-__all__ = ["MemberTraffic", "Place", "role_of", "roles_of", "why"]
+__all__ = ["MemberTraffic", "Place", "reason_for", "role_of", "roles_of"]
 
 DAY = 86_400_000_000
 OLD = 30 * DAY
@@ -147,13 +147,13 @@ def _of_operators(roles: Sequence[Role], opened_with: Sequence[frozenset[int]]) 
         known = more
 
 
-def why(member: MemberTraffic, role: Role) -> str:
+def reason_for(member: MemberTraffic, role: Role) -> str:
     """What the role rests on, in a sentence; nothing for an operator, on whom the campaign rests."""
     other = member.exchanges - member.serving
     if role == Role.COMPROMISED:
         return (
-            f"{other} of its {member.exchanges} exchanges are its owner's own: they began before the "
-            "campaign's, and leave by networks or software that the campaign hardly uses."
+            f"{other} of its {member.exchanges} exchanges are its owner's own: they leave by networks or "
+            "software that the campaign hardly uses."
         )
     if role == Role.MIXED:
         users = member.other_end_users

@@ -59,7 +59,6 @@ __all__ = [
     "prepare",
     "raise_groups",
     "smallest_rates",
-    "surely_one",
     "weigh",
     "weigh_raised",
 ]
@@ -79,7 +78,9 @@ class WeighedGroup:
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest, by the half of its members that harvest least;
             compared with the owners' scores.
-        tied: Part of the members that share a rare fact with another member, wording apart.
+        surely_one: It passes clauses 1 and 2 at the strict level.
+        tied: Part of the members that share a rare fact with another member, or, of a group that
+            surely acts as one, with a member of any such group; wording apart.
         log_e_tied: Log of the e-value of the signals that tie accounts otherwise (`tells.TYING`).
         log_e_crowds: Log of the e-value of its work beside that of crowds drawn at random;
             minus infinity where clause 1 or 2 says nothing, so that nobody asks.
@@ -91,6 +92,7 @@ class WeighedGroup:
     togetherness: Togetherness
     figures: FloatArray
     score: float
+    surely_one: bool
     tied: float
     log_e_tied: float
     log_e_crowds: float
@@ -210,11 +212,11 @@ def ask_groups(
         groups=groups,
         acts=acts,
         together=together,
-        tied=facts.tied_shares(members, len(traffic.account_names), surely_one(acts, together)),
+        tied=facts.tied_shares(members, len(traffic.account_names), _surely_one(acts, together)),
     )
 
 
-def surely_one(acts: Sequence[ActsAsOne], together: Sequence[Togetherness]) -> list[bool]:
+def _surely_one(acts: Sequence[ActsAsOne], together: Sequence[Togetherness]) -> list[bool]:
     """Which groups pass clauses 1 and 2 at the strict level."""
     bound = strict_bound(len(acts))
     return [min(a.log_e, t.log_e) >= bound for a, t in zip(acts, together, strict=True)]
@@ -270,7 +272,7 @@ def weigh_raised(
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
     crowds = np.full(len(groups), -np.inf)
     acting = np.full(len(exchanges), -1)
-    surely = surely_one(acts, together)
+    surely = _surely_one(acts, together)
     for place, i in enumerate(shown):
         if surely[i]:
             acting[groups[i].accounts] = place
@@ -289,6 +291,7 @@ def weigh_raised(
                 togetherness=together[number],
                 figures=describe_owner(traffic, wording, group.rows),
                 score=score_of_lesser_half(traffic, wording, group.rows),
+                surely_one=surely[number],
                 tied=raised.tied[number],
                 log_e_tied=float(tying[number]),
                 log_e_crowds=float(crowds[number]),

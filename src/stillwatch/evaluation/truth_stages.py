@@ -149,7 +149,7 @@ class TruthStages:
         raised = self._raised_true if "linking" in stages else self._raised
         own = self._served(raised.groups) >= 0
         if "acts as one" in stages:
-            acts = all_act_as_one(raised.scores, len(own), own.copy())
+            acts = all_act_as_one(raised.scores, len(own), own)
             raised = replace(
                 raised,
                 acts=[

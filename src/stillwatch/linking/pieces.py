@@ -45,14 +45,14 @@ def reunite(of_account: IntArray, likeness: Likeness, parameters: LinkingParamet
 
 def _joined(of_account: IntArray, coarse: IntArray, likeness: Likeness, least: float) -> IntArray:
     """Join pieces of one coarse community, the most alike first, while any two are so alike."""
-    known = _Known(np.zeros(0, np.int64), np.zeros(0))
+    known = _KnownProducts(np.zeros(0, np.int64), np.zeros(0))
     name = np.arange(int(of_account.max(initial=-1)) + 1)
     while True:
         use, sizes, within = likeness.of_communities(of_account)
         community = np.zeros(len(sizes), np.int64)
         community[of_account] = coarse
         a, b = meeting(use, np.where(within > 0, community, -1))
-        products, known = known.row_products(use, a, b, name)
+        products, known = known.with_those_of(use, a, b, name)
         alike = products / (sizes[a] * sizes[b]) / np.sqrt(within[a] * within[b])
         enough = alike >= least
         if not enough.any():
@@ -67,7 +67,7 @@ def _joined(of_account: IntArray, coarse: IntArray, likeness: Likeness, least: f
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownProducts:
     """Products of pairs of pieces by their names: a piece that is joined to another has a new name.
 
     Attributes:
@@ -78,9 +78,9 @@ class _Known:
     pairs: IntArray
     products: FloatArray
 
-    def row_products(
+    def with_those_of(
         self, use: csr_matrix, a: IntArray, b: IntArray, name: IntArray
-    ) -> tuple[FloatArray, _Known]:
+    ) -> tuple[FloatArray, _KnownProducts]:
         """The products of rows a with rows b, where those that are known are not counted anew."""
         pairs = np.minimum(name[a], name[b]) << 32 | np.maximum(name[a], name[b])
         place = np.minimum(np.searchsorted(self.pairs, pairs), max(len(self.pairs) - 1, 0))
@@ -89,7 +89,7 @@ class _Known:
         products[~new] = self.products[place[~new]]
         products[new] = row_products(use, a[new], b[new])
         order = np.argsort(pairs)
-        return products, _Known(pairs[order], products[order])
+        return products, _KnownProducts(pairs[order], products[order])
 
 
 def _nearest_to_each_other(

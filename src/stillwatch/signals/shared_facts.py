@@ -154,10 +154,12 @@ class Facts:
     def opened_with(self, accounts: IntArray, active: int) -> list[frozenset[int]]:
         """The rare cards and contacts that each of these accounts was opened with, by number."""
         held = self._of(_OPENED_WITH) & self.rare(active) & np.isin(self.accounts, accounts)
-        return [
-            frozenset(self.value[held & (self.accounts == account)].tolist())
-            for account in accounts.tolist()
-        ]
+        found: dict[int, set[int]] = {account: set() for account in accounts.tolist()}
+        for account, value in zip(
+            self.accounts[held].tolist(), self.value[held].tolist(), strict=True
+        ):
+            found[account].add(value)
+        return [frozenset(found[account]) for account in accounts.tolist()]
 
     def tie(self, some: IntArray, others: IntArray, active: int) -> bool:
         """Do the two sets of accounts share what one hand must have held?
