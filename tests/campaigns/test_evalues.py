@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.campaigns.evalues import (
+    SELECTION,
     conformal_martingale,
     e_bh,
     largest_martingale,
@@ -130,6 +131,33 @@ def test_the_martingale_never_exceeds_its_stated_maximum() -> None:
         members = rng.integers(0, 3, size=6)
         value = conformal_martingale(reference, members, bets)
         assert value <= largest_martingale(reference, 6, bets) + 1e-9
+
+
+@pytest.mark.parametrize("kind", ["distinct", "ties", "nothing to report"])
+def test_the_threshold_is_the_least_score_that_meets_both_bounds(kind: str) -> None:
+    """Against every score tried one by one, as the docstring defines it."""
+    rng = np.random.default_rng(16)
+    chosen = 0
+    for _ in range(200):
+        tested, reference = rng.normal(3, 1, int(rng.integers(1, 9))), rng.normal(size=60)
+        if kind == "ties":
+            tested, reference = tested.round(1), reference.round(1)
+        elif kind == "nothing to report":
+            tested[rng.random(len(tested)) < 0.3] = -np.inf
+        weights = rng.integers(1, 50, len(tested)).astype(float)
+        expected = np.inf
+        for score in sorted({*tested.tolist(), *reference.tolist()}, reverse=True):
+            above, reached = (reference >= score).sum(), tested >= score
+            part = min(reached.mean(), weights[reached].sum() / weights.sum())
+            if part > 0 and (1 + above) / (61 * part) <= 0.2 * SELECTION:
+                expected = score
+
+        selection = select_by_reference(tested, reference, 0.2, weights)
+
+        assert selection.threshold == expected
+        chosen += bool(np.isfinite(expected))
+        assert selection.above == ((reference >= expected).sum() if np.isfinite(expected) else 0)
+    assert chosen > 20
 
 
 def test_selected_e_values_have_mean_at_most_one_under_the_null() -> None:

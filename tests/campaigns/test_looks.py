@@ -136,6 +136,24 @@ def test_a_decision_leaves_no_trace() -> None:
     assert np.array_equal(one.reported, same.reported)
 
 
+@pytest.mark.parametrize("taken_in", [True, False])
+def test_a_look_that_was_decided_counts_once_if_it_is_taken_in(taken_in: bool) -> None:
+    """And not at all if another is taken in instead."""
+    history, other = History(ACCOUNTS), History(ACCOUNTS)
+    for day in range(4):
+        now = look([range(10), range(50, 60 + day)], [2.0, 0.99])
+        history.decide(now, 0.01)
+        then = now if taken_in else look([range(10), range(50, 60)], [0.9, 0.5])
+        history.add(then)
+        other.add(then)
+
+    now = look([range(10), range(50, 70)], [0.9, 1.1])
+    one, same = history.decide(now, 0.01), other.decide(now, 0.01)
+    assert np.array_equal(one.e_collects, same.e_collects)
+    assert np.array_equal(one.bounds, same.bounds)
+    assert one.e_collects.any()
+
+
 def test_parts_of_a_budget_that_are_equal_make_plain_weighted_e_bh() -> None:
     """With one part each, by number and by weight, the largest set is that of e-BH."""
     rng = np.random.default_rng(5)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from planted_logs import DAY, START, planted
-from stillwatch.campaigns.weighing import decide, weigh
+from stillwatch.campaigns.looks import History
+from stillwatch.campaigns.weighing import as_look, decide, smallest_rates, weigh
 from stillwatch.signals.collection import harvest_score, score_of_lesser_half
 
 
@@ -48,3 +51,23 @@ def test_accounts_that_collect_little_lower_the_score(tmp_path: Path, idle: int)
         scores.append(group.score)
     assert decide(weighed, 0.01).reported.any()
     assert scores[1] < scores[0]
+
+
+@pytest.mark.parametrize("daily", [False, True], ids=["one look", "after other looks"])
+def test_the_smallest_rate_is_that_of_the_whole_grid(tmp_path: Path, daily: bool) -> None:
+    """Two lists of which one stands out more: rates that are not tried would report nothing."""
+    book, _ = planted(34, workers=14)
+    book.campaign(13, wrapper="Write code with tests, step by step: {}", name="coder", daily=4)
+    weighed = weigh(book.evidence(tmp_path))
+    if daily:
+        history = History(len(weighed.traffic.account_names))
+        history.add(as_look(weighed))
+        weighed = replace(weighed, past=history)
+    expected = dict.fromkeys(range(len(weighed.groups)), 1.0)
+    for rate in np.geomspace(1.0, 1e-6, 241):
+        for index in np.flatnonzero(decide(weighed, float(rate)).reported).tolist():
+            expected[index] = float(rate)
+
+    assert smallest_rates(weighed, list(expected)) == expected
+    assert len(set(expected.values())) >= 2
+    assert min(expected.values()) < 0.1

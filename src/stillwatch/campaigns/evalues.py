@@ -164,38 +164,72 @@ def select_by_reference(
     m, n = len(tested), len(reference)
     if m == 0 or n == 0:
         return Selection(np.zeros(m), float("inf"), 0, n)
-    sorted_reference, sorted_tested = np.sort(reference), np.sort(tested)
+    sorted_reference = np.sort(reference)
     own_above = n - np.searchsorted(sorted_reference, tested, side="left")
     calibrated = 0.5 * np.sqrt((n + 1.0) / (1.0 + own_above))
-    # Every score is a candidate: thresholds at tested scores alone would favour them.
-    candidates = np.unique(np.concatenate([tested, reference]))
-    above_reference = n - np.searchsorted(sorted_reference, candidates, side="left")
-    above_tested = m - np.searchsorted(sorted_tested, candidates, side="left")
     weights = np.ones(m) if weights is None else weights
-    parts = np.stack([np.full(m, 1 / m), weights / weights.sum()]) if parts is None else parts
+    if parts is None:
+        parts = np.empty((2, m))
+        parts[0], parts[1] = 1 / m, weights / weights.sum()
     by_score = np.argsort(-tested, kind="stable")
-    part = _least_part(parts[:, by_score], weights[by_score], 1 / (alpha * SELECTION * (n + 1.0)))
-    part = np.concatenate([[0.0], part])[above_tested]
-    proportion = (1.0 + above_reference) / ((n + 1.0) * np.maximum(part, 1e-9))
-    meeting = np.flatnonzero(proportion <= alpha * SELECTION)
-    if len(meeting) == 0:
+    level = alpha * SELECTION
+    part = _least_part(parts[:, by_score], weights[by_score], 1 / (level * (n + 1.0)))
+    threshold, above = _least_threshold(np.sort(tested), sorted_reference, part, level)
+    if above < 0:
         return Selection((1 - SELECTION) * calibrated, float("inf"), 0, n)
-    threshold = float(candidates[meeting[0]])
-    above = int(above_reference[meeting[0]])
     selected = np.where(tested >= threshold, (n + 1.0) / (1.0 + above), 0.0)
     e_values = SELECTION * selected + (1 - SELECTION) * calibrated
     return Selection(e_values, threshold, above, n)
 
 
 def _least_part(parts: FloatArray, weights: FloatArray, least: float) -> FloatArray:
-    """For each number of the first, the least part that one of them has if all are rejected.
+    """For each number of the first, none included, the least part one has if all are rejected.
 
     Args:
         least: Whose part is smaller even if all that are listed are rejected is left out.
     """
-    per_weight = parts[1] / weights
-    able = np.minimum(parts[0] * len(weights), per_weight * weights.sum()) >= least
-    number, weight = np.cumsum(able), np.cumsum(weights * able)
-    smallest = np.minimum.accumulate(np.where(able, parts[0], 1.0))
-    per_weight = np.minimum.accumulate(np.where(able, per_weight, 1.0))
-    return np.asarray(np.minimum(smallest * number, per_weight * weight))
+    return np.asarray(_parts_of_the_first(parts, parts[1] / weights, weights, weights.sum(), least))
+
+
+@nb.njit(cache=True, nogil=True)
+def _parts_of_the_first(parts, per_weight, weights, total, least):  # type: ignore[no-untyped-def]
+    found = np.zeros(len(weights) + 1)
+    number, weight, smallest, smallest_per_weight = 0.0, 0.0, np.inf, np.inf
+    for i in range(len(weights)):
+        able = min(parts[0, i] * len(weights), per_weight[i] * total) >= least
+        if able:
+            number += 1.0
+            weight += weights[i]
+        smallest = min(smallest, parts[0, i] if able else 1.0)
+        smallest_per_weight = min(smallest_per_weight, per_weight[i] if able else 1.0)
+        found[i + 1] = min(smallest * number, smallest_per_weight * weight)
+    return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _least_threshold(tested, reference, part, level):  # type: ignore[no-untyped-def]
+    """The least score at which the false discovery proportion is small enough, and the owners there.
+
+    Every score is a candidate: thresholds at tested scores alone would favour them.
+
+    Args:
+        tested, reference: Scores, ascending.
+        part: For each number of the highest tested scores, as `_least_part` has it.
+
+    Returns:
+        The threshold and how many of the reference reach it; -1 if there is none.
+    """
+    m, n = len(tested), len(reference)
+    i, j = 0, 0  # scores below the candidate
+    while i < m or j < n:
+        # What is not a number stands above all, as it is sorted.
+        lower = i < m and (j == n or tested[i] < reference[j] or reference[j] != reference[j])
+        candidate = tested[i] if lower else reference[j]
+        if (1.0 + (n - j)) / ((n + 1.0) * max(part[m - i], 1e-9)) <= level:
+            return candidate, n - j
+        last = candidate != candidate
+        while i < m and (last or tested[i] <= candidate):
+            i += 1
+        while j < n and (last or reference[j] <= candidate):
+            j += 1
+    return np.inf, -1

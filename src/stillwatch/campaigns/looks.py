@@ -256,6 +256,12 @@ class History:
         self._members: list[IntArray] = []  # of each hypothesis, when last seen
         self._looks: list[tuple[Look, IntArray]] = []
         self._states: dict[float, tuple[int, _State]] = {}
+        self._ahead: dict[float, tuple[int, Look, _State]] = {}  # where the last decision led
+
+    @property
+    def most_owners(self) -> int:
+        """Owners at the look that had the most."""
+        return max((len(look.owners) for look, _ in self._looks), default=0)
 
     def add(self, look: Look) -> None:
         """Take a look into the history."""
@@ -266,11 +272,22 @@ class History:
 
     def decide(self, look: Look, rate: float) -> Outcome:
         """Decide on a look, which is not taken into the history."""
+        state = self._state(rate)
+        ahead = state.copy()
+        outcome = ahead.advance(look, self.hypotheses(look), rate)
+        self._ahead[rate] = (len(self._looks), look, ahead)
+        return outcome
+
+    def _state(self, rate: float) -> _State:
+        """What all looks leave behind; a look that was decided and then taken in is not done twice."""
         done, state = self._states.get(rate, (0, _State(daily=True)))
+        before, look, ahead = self._ahead.pop(rate, (-1, None, state))
+        if before == done < len(self._looks) and self._looks[done][0] is look:
+            done, state = done + 1, ahead
         for past, hypotheses in self._looks[done:]:
             state.advance(past, hypotheses, rate)
         self._states[rate] = (len(self._looks), state)
-        return state.copy().advance(look, self.hypotheses(look), rate)
+        return state
 
     def hypotheses(self, look: Look) -> IntArray:
         """Which hypothesis each group goes on with; newcomers get the numbers that follow.

@@ -381,17 +381,29 @@ def decide(weighed: Weighed, rate: float) -> Decision:
     be at most this part of all accounts reported, too. With a past, the rate is that of all looks
     together; without, that of this one.
     """
-    look = as_look(weighed)
-    outcome = one_look(look, rate) if weighed.past is None else weighed.past.decide(look, rate)
+    outcome = _outcome(weighed, as_look(weighed), rate)
     return Decision(**{f.name: getattr(outcome, f.name) for f in fields(outcome)})
+
+
+def _outcome(weighed: Weighed, look: Look, rate: float) -> Outcome:
+    return one_look(look, rate) if weighed.past is None else weighed.past.decide(look, rate)
 
 
 def smallest_rates(weighed: Weighed, indices: list[int]) -> dict[int, float]:
     """For each group, the smallest rate (on a fine grid) at which it would still be reported."""
+    look = as_look(weighed)
+    past = 0 if weighed.past is None else weighed.past.most_owners
+    # No e-value of clause 3 exceeds one more than the owners, so e-BH rejects nothing at a rate
+    # below its inverse; by half of that, rounding does not matter.
+    least = 0.5 / (max(len(look.owners), past) + 1)
     smallest = dict.fromkeys(indices, 1.0)
-    for rate in np.geomspace(1.0, 1e-6, 241):
-        reported = decide(weighed, float(rate)).reported
-        for index in indices:
-            if reported[index]:
-                smallest[index] = float(rate)
+    unknown = set(indices)
+    for rate in np.geomspace(1.0, 1e-6, 241)[::-1]:
+        if rate < least:
+            continue
+        if not unknown:
+            break
+        reported = _outcome(weighed, look, float(rate)).reported
+        smallest |= {index: float(rate) for index in unknown if reported[index]}
+        unknown = {index for index in unknown if not reported[index]}
     return smallest
