@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.lake.log import open_log
 from stillwatch.records import Target
+from stillwatch.signals.naming import purposes_read_again
 from stillwatch.signals.targets import (
     asks_for_training_material,
     sought_targets,
@@ -56,7 +57,8 @@ def read(world: Path) -> dict[str, npt.NDArray[Any]]:
     together = np.full(len(truth), -1)
     for campaign in np.unique(campaigns[campaigns != ""]):
         rows = np.flatnonzero((campaigns[traffic.accounts] == campaign) & (truth >= 0))
-        together[rows] = targets_of_campaign(traffic.purpose, rows, fragments)
+        shares = purposes_read_again(log, traffic, rows)
+        together[rows] = targets_of_campaign(shares, rows, fragments)
     writing: dict[str, str] = {}
     for path in sorted((world / "exchanges").glob("*.parquet")):
         for batch in pq.ParquetFile(path).iter_batches(columns=["exchange_id", "input_text"]):

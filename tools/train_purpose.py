@@ -1,6 +1,7 @@
-"""Train and calibrate the classifier of `stillwatch.lake.purpose`.
+"""Train and calibrate a classifier of `stillwatch.lake.purpose`: the one that decides or names.
 
-tools/train_purpose.py [--out FILE]   writes the weights and prints the figures by source held out.
+tools/train_purpose.py decide|name [--out FILE]   writes the weights and prints the figures by
+source held out.
 
 A multinomial logistic regression on hashed features: half of the weight on own work, the other
 half spread evenly over the targets; within each, evenly over the sources. Each fold holds whole
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numba as nb
@@ -20,7 +22,7 @@ import numpy.typing as npt
 from purpose_examples import Example, examples_of_phrases, examples_of_simulator
 
 from stillwatch.lake.purpose import OWN_WORK, PURPOSES
-from stillwatch.lake.purpose_kernel import FEATURE_BITS, INSTRUCTION_TOKENS, features_of
+from stillwatch.lake.purpose_kernel import INSTRUCTION_TOKENS, features_of
 from stillwatch.lake.sketch_kernel import MAX_TOKENS, tokenise
 
 FloatArray = npt.NDArray[np.float32]
@@ -33,19 +35,40 @@ STEP = 0.2
 DROPPED = (
     0.5  # at most this part of the features is left out, so that no sentence is learnt by heart
 )
-SHRINK = 3e-4
 LEAST_SEEN = 3  # requests that a feature is in; rarer ones are noise
 # Without a word that is known, a request is as likely own work as not.
 PRIOR = np.array(
     [0.5 if p == OWN_WORK else 0.5 / (len(PURPOSES) - 1) for p in PURPOSES], np.float32
 )
-FILE = Path(__file__).parents[1] / "src/stillwatch/lake/purpose_weights.npz"
+FOLDER = Path(__file__).parents[1] / "src/stillwatch/lake"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sets a classifier apart; see `PurposeModel` for `bits` and `longest_run`.
+
+    Attributes:
+        shrink: How strongly weights are drawn to zero.
+        file: Its weights, beside the code that reads them.
+    """
+
+    bits: int
+    longest_run: int
+    shrink: float
+    file: str
+
+
+KINDS = {
+    "decide": Kind(bits=16, longest_run=3, shrink=3e-4, file="purpose_weights.npz"),
+    "name": Kind(bits=18, longest_run=2, shrink=1e-3, file="naming_weights.npz"),
+}
 
 
 class Data:
     """Requests as features: `features[starts[i]:starts[i + 1]]` are those of request i."""
 
-    def __init__(self, examples: list[Example]) -> None:
+    def __init__(self, examples: list[Example], kind: Kind) -> None:
+        self.kind = kind
         tokens, stems = np.empty(MAX_TOKENS, np.uint64), np.empty(MAX_TOKENS, np.uint64)
         found = np.empty(8 * INSTRUCTION_TOKENS, np.int64)
         parts, lengths = [], []
@@ -54,7 +77,7 @@ class Data:
             for text in (example.system, example.prompt):
                 raw = np.frombuffer(text.encode(), np.uint8)
                 count = tokenise(raw, 0, len(raw), tokens, stems)
-                number = features_of(tokens, stems, count, found)
+                number = features_of(tokens, stems, count, kind.bits, kind.longest_run, found)
                 parts.append(found[:number].astype(np.int32))
                 length += number
             lengths.append(length)
@@ -144,7 +167,7 @@ def _seen(features, starts, rows, size):  # type: ignore[no-untyped-def]
 
 def train(data: Data, among: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatArray]:
     """Weights and biases from these requests."""
-    table = np.zeros((1 << FEATURE_BITS, len(PURPOSES)), np.float32)
+    table = np.zeros((1 << data.kind.bits, len(PURPOSES)), np.float32)
     squares = np.zeros_like(table)
     bias = np.log(PRIOR)
     weights = data.weights(among)
@@ -165,7 +188,7 @@ def train(data: Data, among: npt.NDArray[np.bool_]) -> tuple[FloatArray, FloatAr
             squares,
             np.float32(STEP),
             DROPPED,
-            np.float32(SHRINK),
+            np.float32(data.kind.shrink),
         )
     unit = float(np.quantile(np.abs(table[known]), 0.999)) / 127
     return np.clip(np.rint(table / unit), -127, 127).astype(np.float32) * np.float32(unit), bias
@@ -225,10 +248,13 @@ def report(data: Data, shares: FloatArray, folds: IntArray) -> None:
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=FILE)
-    out = parser.parse_args(arguments).out
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args(arguments)
+    kind = KINDS[given.kind]
+    out = given.out or FOLDER / kind.file
     examples = [*examples_of_phrases(EACH, SEED), *examples_of_simulator(EACH, SEED)]
-    data = Data(examples)
+    data = Data(examples, kind)
     folds = fold_of(data.sources)
     logits = np.zeros((len(examples), len(PURPOSES)), np.float32)
     for fold in np.unique(folds):

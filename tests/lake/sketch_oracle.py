@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from stillwatch.lake.purpose import PURPOSES, PurposeModel
-from stillwatch.lake.purpose_kernel import FEATURE_BITS, INSTRUCTION_TOKENS
+from stillwatch.lake.purpose_kernel import INSTRUCTION_TOKENS
 from stillwatch.lake.sketch_kernel import (
     MAX_TOKENS,
     SAMPLE_SHIFT,
@@ -118,29 +118,30 @@ def stem(word: bytes) -> bytes:
     return bytes(48 if 48 <= b <= 57 else b for b in head)
 
 
-def _bucket(value: int, kind: int) -> int:
+def _bucket(value: int, kind: int, bits: int) -> int:
     value = (value + kind * _SALT) & _WORD
     value ^= value >> 32
     value = (value * _GOLDEN) & _WORD
     value ^= value >> 29
     value = (value * _GOLDEN) & _WORD
-    return value >> (64 - FEATURE_BITS)
+    return value >> (64 - bits)
 
 
-def features(found: list[bytes]) -> Counter[int]:
-    """Words, stems, and runs of two and three stems, near both ends of a text."""
+def features(found: list[bytes], model: PurposeModel) -> Counter[int]:
+    """Words, stems, and runs of two and maybe three stems, near both ends of a text."""
+    bits = model.bits
     stems = [fnv(stem(word)) for word in found]
     counted: Counter[int] = Counter()
     for i, word in enumerate(found):
         if INSTRUCTION_TOKENS <= i < len(found) - INSTRUCTION_TOKENS:
             continue
-        counted[_bucket(fnv(word), 1)] += 1
-        counted[_bucket(stems[i], 2)] += 1
+        counted[_bucket(fnv(word), 1, bits)] += 1
+        counted[_bucket(stems[i], 2, bits)] += 1
         if i > 0:
             pair = (stems[i - 1] * _GOLDEN + stems[i]) & _WORD
-            counted[_bucket(pair, 3)] += 1
-            if i > 1:
-                counted[_bucket(stems[i - 2] * _GOLDEN * _GOLDEN + pair, 4)] += 1
+            counted[_bucket(pair, 3, bits)] += 1
+            if i > 1 and model.longest_run > 2:
+                counted[_bucket(stems[i - 2] * _GOLDEN * _GOLDEN + pair, 4, bits)] += 1
     return counted
 
 
@@ -171,5 +172,5 @@ def sketch(system: bytes, asked: bytes, answer: bytes, model: PurposeModel) -> d
         "system_words": len(of_system),
         "input_words": len(of_input),
         "output_words": len(of_output),
-        "purpose": purpose(features(words(system)) + features(words(asked)), model),
+        "purpose": purpose(features(words(system), model) + features(words(asked), model), model),
     }

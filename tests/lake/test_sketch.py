@@ -12,8 +12,8 @@ import sketch_oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.lake.purpose import purpose_model
-from stillwatch.lake.sketch import SKETCHES, sketch_exchanges
+from stillwatch.lake.purpose import naming_model, purpose_model
+from stillwatch.lake.sketch import SKETCHES, purposes_of_texts, sketch_exchanges
 from stillwatch.lake.sketch_kernel import MAX_TOKENS
 
 SENTENCES = (
@@ -166,6 +166,18 @@ def test_the_middle_of_a_document_tells_nothing_of_purpose() -> None:
 
     assert ends["purpose"] != middle["purpose"]
     assert middle["purpose"] == none["purpose"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(exchanges)
+def test_the_naming_model_agrees_with_plain_python(rows: list[Any]) -> None:
+    """More rows and shorter runs, read as the sketch reads them."""
+    model = naming_model()
+    found = purposes_of_texts(batch_of(rows), model)
+
+    for row, (system, asked, _) in zip(found.tolist(), rows, strict=True):
+        raw = ((text or "").encode() for text in (system, asked, None))
+        assert row == about(sketch_oracle.sketch(*raw, model)["purpose"])
 
 
 @pytest.mark.parametrize("text", [None, "", "   ", "?!", "\n\t"])

@@ -150,7 +150,8 @@ def test_only_the_rows_of_the_campaign_are_read() -> None:
     found = shares([{"code": 0.9}, {"reasoning": 0.6}, {"code": 0.9}, {"code": 0.9}])
     uses = [(row, 0) for row in range(4)]
 
-    assert targets_of_campaign(found, np.array([1]), fragments_of(uses)).tolist() == [
+    assert targets_of_campaign(found[[1]], np.array([1]), fragments_of(uses)).tolist() == [
         NAMES.index("reasoning")
     ]
-    assert targets_of_campaign(found, np.zeros(0, np.int64), fragments_of(uses)).tolist() == []
+    none = np.zeros(0, np.int64)
+    assert targets_of_campaign(found[none], none, fragments_of(uses)).tolist() == []

@@ -40,6 +40,7 @@ from stillwatch.records import (
     Member,
     TestedGroup,
 )
+from stillwatch.signals.naming import purposes_read_again
 from stillwatch.signals.targets import targets_of_campaign
 
 __all__ = ["build_findings"]
@@ -81,10 +82,16 @@ def build_findings(
         profiles: Known actors that each campaign is compared with; None leaves `actors` empty.
     """
     acting = [weighed.groups[i].group for i in np.flatnonzero(decision.reached)]
-    cases = [
-        _case(weighed, index, group, acting)
+    reported = [
+        (index, group, _exchanges(weighed, group, acting))
         for index, group in enumerate(weighed.groups)
         if decision.reported[index]
+    ]
+    rows = np.unique(np.concatenate([np.zeros(0, np.int64), *(e.rows for _, _, e in reported)]))
+    shares = purposes_read_again(log, weighed.traffic, rows)
+    cases = [
+        _case(weighed, index, group, exchanges, shares[np.searchsorted(rows, exchanges.rows)])
+        for index, group, exchanges in reported
     ]
     members = _member_traffic(log, weighed, cases)
     matches = (
@@ -132,8 +139,8 @@ def _first_exchange(weighed: Weighed, group: WeighedGroup) -> str:
     return str(weighed.traffic.exchange_ids[int(group.group.rows[0])].as_py())
 
 
-def _case(weighed: Weighed, index: int, group: WeighedGroup, acting: Sequence[Group]) -> _Case:
-    """Name the campaign after its first exchange: it keeps its name as it grows.
+def _exchanges(weighed: Weighed, group: WeighedGroup, acting: Sequence[Group]) -> Attributed:
+    """What serves the campaign.
 
     Whoever is in the group only for having been copied was weighed with it, and is not named.
     """
@@ -142,13 +149,27 @@ def _case(weighed: Weighed, index: int, group: WeighedGroup, acting: Sequence[Gr
         if other is not group.group:
             elsewhere[other.accounts] = True
     elsewhere[np.setdiff1d(group.group.accounts, group.named.accounts)] = True
-    exchanges = attribute_exchanges(weighed.traffic, weighed.fragments, group.named, elsewhere)
+    return attribute_exchanges(weighed.traffic, weighed.fragments, group.named, elsewhere)
+
+
+def _case(
+    weighed: Weighed,
+    index: int,
+    group: WeighedGroup,
+    exchanges: Attributed,
+    shares: npt.NDArray[np.uint8],
+) -> _Case:
+    """Name the campaign after its first exchange: it keeps its name as it grows.
+
+    Args:
+        shares: How probable each purpose is, in 255ths, one row an exchange of the campaign.
+    """
     return _Case(
         campaign_id=stable_id("C", _first_exchange(weighed, group)),
         index=index,
         weighed=group,
         exchanges=exchanges,
-        targets=targets_of_campaign(weighed.traffic.purpose, exchanges.rows, weighed.fragments),
+        targets=targets_of_campaign(shares, exchanges.rows, weighed.fragments),
     )
 
 

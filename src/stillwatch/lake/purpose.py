@@ -1,4 +1,7 @@
-"""What an answer is wanted for: a linear classifier over the request's words, calibrated.
+"""What an answer is wanted for: linear classifiers over the request's words, calibrated.
+
+One decides: small, it reads every request. The other names what is already found to be collected:
+four times as large, it reads the exchanges of campaigns alone.
 
 The weights are trained by `tools/train_purpose.py`; how and on what, and their error on other
 words, is in `docs/signals/purpose.md`.
@@ -15,13 +18,12 @@ import numpy.typing as npt
 
 from stillwatch.records import Target
 
-__all__ = ["OWN_WORK", "PURPOSES", "PurposeModel", "probabilities", "purpose_model"]
+__all__ = ["OWN_WORK", "PURPOSES", "PurposeModel", "naming_model", "probabilities", "purpose_model"]
 
 OWN_WORK = "own_work"
 PURPOSES: tuple[str, ...] = (*(target.value for target in Target), OWN_WORK)
 """The targets in the contract's order, and what is no target: a customer's own work."""
 
-_FILE = "purpose_weights.npz"
 _LANES = 16  # columns of the weights in memory, so that the compiler adds them in one step
 
 
@@ -32,25 +34,41 @@ class PurposeModel:
     Attributes:
         weights: int8, one row a feature, one column a purpose; then one that is 1 where the feature
             is known at all, and empty ones.
+        bits: The number of rows is 2**bits.
+        longest_run: The most words in a feature.
         scale: Nats of one unit of weight, after calibration.
         accident: Mean probability of any target that own work of sources held out was given.
     """
 
     weights: npt.NDArray[np.int8]
+    bits: int
+    longest_run: int
     scale: float
     accident: float
 
 
 @lru_cache(maxsize=1)
 def purpose_model() -> PurposeModel:
-    """The packaged model."""
-    with (files("stillwatch.lake") / _FILE).open("rb") as file, np.load(file) as stored:
+    """The packaged model that decides."""
+    return _packaged("purpose_weights.npz", longest_run=3)
+
+
+@lru_cache(maxsize=1)
+def naming_model() -> PurposeModel:
+    """The packaged model that names: fewer of its features share a row, and rare runs are left out."""
+    return _packaged("naming_weights.npz", longest_run=2)
+
+
+def _packaged(name: str, *, longest_run: int) -> PurposeModel:
+    with (files("stillwatch.lake") / name).open("rb") as file, np.load(file) as stored:
         narrow = stored["weights"]
         weights = np.zeros((len(narrow), _LANES), np.int8)
         weights[:, : narrow.shape[1]] = narrow
         weights[:, narrow.shape[1]] = narrow.any(axis=1)
         return PurposeModel(
             weights=weights,
+            bits=len(weights).bit_length() - 1,
+            longest_run=longest_run,
             scale=float(stored["scale"]),
             accident=float(stored["accident"]),
         )

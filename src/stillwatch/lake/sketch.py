@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.lake.purpose import PURPOSES, probabilities, purpose_model
-from stillwatch.lake.sketch_kernel import SHINGLE_LIMIT, TERM_LIMIT, sketch_rows
+from stillwatch.lake.purpose import PURPOSES, PurposeModel, probabilities, purpose_model
+from stillwatch.lake.sketch_kernel import SHINGLE_LIMIT, TERM_LIMIT, sketch_rows, weigh_rows
 
-__all__ = ["SKETCHES", "sketch_exchanges"]
+__all__ = ["SKETCHES", "purposes_of_texts", "sketch_exchanges"]
 
 SKETCHES = pa.schema(
     [
@@ -49,6 +49,8 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
         *_buffers(batch, "input_text"),
         *_buffers(batch, "output_text"),
         model.weights,
+        model.bits,
+        model.longest_run,
         shingles,
         shingle_counts,
         terms,
@@ -68,6 +70,17 @@ def sketch_exchanges(batch: pa.RecordBatch) -> pa.RecordBatch:
         ),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SKETCHES)
+
+
+def purposes_of_texts(batch: pa.RecordBatch, model: PurposeModel) -> npt.NDArray[np.uint8]:
+    """How probable each purpose is, in 255ths, one row an exchange; all zero without words.
+
+    The column `purpose` of a sketch is this by `purpose_model`.
+    """
+    evidence = np.zeros((batch.num_rows, model.weights.shape[1] + 1), np.int32)
+    for name in ("system_text", "input_text"):
+        weigh_rows(*_buffers(batch, name), model.weights, model.bits, model.longest_run, evidence)
+    return probabilities(evidence, model)
 
 
 def _buffers(

@@ -24,6 +24,7 @@ __all__ = [
     "hash_strings",
     "sketch_rows",
     "tokenise",
+    "weigh_rows",
 ]
 
 SHINGLE_TOKENS = 5
@@ -207,6 +208,8 @@ def sketch_rows(  # type: ignore[no-untyped-def]
     output_data,
     output_offsets,
     weights,
+    bits,
+    longest_run,
     shingles,
     shingle_counts,
     terms,
@@ -238,7 +241,7 @@ def sketch_rows(  # type: ignore[no-untyped-def]
         for k in range(found):
             shingles[row, at] = kept[k]
             at += 1
-        add_weights(tokens, stems, count, weights, features, evidence[row])
+        add_weights(tokens, stems, count, weights, bits, longest_run, features, evidence[row])
         start, stop = input_offsets[row], input_offsets[row + 1]
         numbers[row, 1] = np.int64(hash_bytes(input_data, start, stop)) if stop > start else 0
         count = tokenise(input_data, start, stop, tokens, stems)
@@ -249,7 +252,7 @@ def sketch_rows(  # type: ignore[no-untyped-def]
             at += 1
         shingle_counts[row] = at
         held = 0
-        add_weights(tokens, stems, count, weights, features, evidence[row])
+        add_weights(tokens, stems, count, weights, bits, longest_run, features, evidence[row])
         for i in range(count):
             held = _keep_smallest(words, held, TERM_LIMIT, np.int64(_finalise(tokens[i])))
         for k in range(held):
@@ -257,6 +260,17 @@ def sketch_rows(  # type: ignore[no-untyped-def]
         term_counts[row] = held
         start, stop = output_offsets[row], output_offsets[row + 1]
         numbers[row, 4] = tokenise(output_data, start, stop, tokens, stems)
+
+
+@nb.njit(cache=True, nogil=True)
+def weigh_rows(data, offsets, weights, bits, longest_run, evidence):  # type: ignore[no-untyped-def]
+    """Add the weights of every text to its row of `evidence`, as `sketch_rows` does."""
+    tokens = np.empty(MAX_TOKENS, np.uint64)
+    stems = np.empty(MAX_TOKENS, np.uint64)
+    features = np.empty(8 * INSTRUCTION_TOKENS, np.int64)
+    for row in range(offsets.shape[0] - 1):
+        count = tokenise(data, offsets[row], offsets[row + 1], tokens, stems)
+        add_weights(tokens, stems, count, weights, bits, longest_run, features, evidence[row])
 
 
 @nb.njit(cache=True, nogil=True)

@@ -53,13 +53,13 @@ def targets_of_campaign(shares: Shares, rows: IntArray, fragments: Fragments) ->
     Decaestecker 2002); an exchange takes the geometric mean of those of its fragments as its prior.
 
     Args:
-        shares: How probable each purpose is, in 255ths, for every exchange of the log.
+        shares: How probable each purpose is, in 255ths, one row an exchange of the campaign.
         rows: The campaign's exchanges, ascending.
         fragments: The wording of the log, and who used it when.
     """
     if len(rows) == 0:
         return np.zeros(0, np.int64)
-    likely = np.maximum(shares[rows][:, :_TARGETS] / 255.0, _LEAST)
+    likely = np.maximum(shares[:, :_TARGETS] / 255.0, _LEAST)
     likely /= likely.sum(axis=1, keepdims=True)
     first = np.searchsorted(fragments.use_rows, rows, side="left")
     last = np.searchsorted(fragments.use_rows, rows, side="right")
