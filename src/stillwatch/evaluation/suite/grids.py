@@ -56,12 +56,17 @@ def worlds(
     accounts: int | None = None,
     days: int | None = None,
     exchanges: int | None = None,
+    beside: bool = True,
 ) -> list[Cell]:
-    """Everyone together, with the baselines beside and every midnight replayed."""
+    """Everyone together.
+
+    Args:
+        beside: Score the baselines, too, and replay every midnight.
+    """
     cells = []
     for name in names:
         world = WorldOf(world=name, accounts=accounts, days=days, exchanges=exchanges)
-        scans = (ScanOf(timeline=True, baselines=True),)
+        scans = (ScanOf(timeline=beside, baselines=beside),)
         cell = Cell(family="worlds", name=name, world=world, scans=scans, about={"world": name})
         cells += _each_seed(seeds, cell)
     return cells

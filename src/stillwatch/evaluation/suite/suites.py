@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stillwatch.evaluation.suite import grids
 from stillwatch.evaluation.suite.cells import Cell, ScanOf, WorldOf
@@ -15,6 +15,10 @@ VERSION = 2
 Version 1 is of 26 November 2026; in version 2 campaigns hold conversations and relay, and people
 move to their firm's account. `tests/evaluation/test_version.py` holds it to the simulator.
 """
+
+
+def _million(names: Sequence[str], seeds: Sequence[int], *, beside: bool = True) -> list[Cell]:
+    return grids.worlds(names, seeds, accounts=15_000, days=14, exchanges=1_000_000, beside=beside)
 
 
 def _small(evasion: str) -> WorldOf:
@@ -77,17 +81,21 @@ def _smoke() -> list[Cell]:
 
 
 def _standard() -> list[Cell]:
-    """Every family on worlds of a few thousand accounts: an hour or two on two cores."""
+    """Every family on worlds of a few thousand accounts, and ten worlds of a million exchanges.
+
+    Two hours or so on two cores.
+    """
     return [
         *grids.worlds(("build", "held-out"), (201, 202), accounts=4000, days=14),
-        *grids.worlds(("full",), (201,), accounts=15_000, days=14, exchanges=1_000_000),
+        *_million(("full",), (201,)),
+        *_million(("full",), range(202, 211), beside=False),
         *grids.evasion((211,), accounts=3000, days=10),
         *grids.stages((211,), accounts=3000, days=10),
         *grids.size(
             (221,), accounts=(8, 20, 50, 200), exchanges=(3, 10, 30, 100, 300), most=150_000
         ),
         *grids.alone((231,)),
-        *grids.empty(range(1001, 1061)),
+        *grids.empty(range(1001, 1301)),
         *grids.fairness((241,), accounts=3000),
         *grids.robustness((251,), accounts=3000),
         *grids.without_each_signal((261,), accounts=3000),
@@ -95,16 +103,15 @@ def _standard() -> list[Cell]:
         *grids.until((281,), accounts=3000, members=40, each=400),
         *grids.red_team((286,), accounts=2000, members=30, rounds=10),
         *grids.framers((288,), accounts=3000),
-        *grids.cost(291, (100_000, 300_000)),
+        *grids.cost(291, (100_000, 300_000, 1_000_000, 2_000_000)),
     ]
 
 
 def _full() -> list[Cell]:
-    """What the targets ask for: ten seeds, a million exchanges, three hundred empty worlds. Days."""
-    big = {"accounts": 15_000, "days": 14, "exchanges": 1_000_000}
+    """The same on larger worlds, more seeds and to the largest sizes. Days."""
     return [
-        *grids.worlds(("full",), range(201, 211), **big),
-        *grids.worlds(("build", "held-out"), range(201, 206), **big),
+        *_million(("full",), range(201, 211)),
+        *_million(("build", "held-out"), range(201, 206)),
         *grids.evasion((211, 212, 213), accounts=8000, days=14),
         *grids.stages((211, 212, 213), accounts=8000, days=14),
         *grids.size(
