@@ -4,6 +4,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 SUITE ?= standard
 JOBS ?= 1
+WORKERS ?= auto
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
@@ -27,7 +28,7 @@ demo: $(READY) ## simulate a world, scan it, and say where the dossier lies
 	@$(BIN)/python tools/demo.py demo
 
 test: $(READY) ## the tests, without root or services
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 test-browser: $(READY) ## the dossier in headless Chromium, which it installs if it is missing
 	@sh tools/install_chromium.sh
@@ -37,7 +38,7 @@ test-gateways: $(READY) ## logs of a real LiteLLM proxy and of an instrumented c
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
 test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size
-	@$(BIN)/python -m pytest -m slow tests/worlds
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds
 
 check: $(READY) ## format, lint, types, imports and docs
 	@$(BIN)/ruff format --check .
