@@ -47,6 +47,17 @@ def test_purity_outweighs_volume() -> None:
     assert harvest_score(small) > harvest_score(giant)
 
 
+def test_answers_that_people_come_back_to_outweigh_volume() -> None:
+    """As many unused answers are less of a harvest beside as many that were read and answered."""
+    product, collector = np.zeros(len(FIGURES)), np.zeros(len(FIGURES))
+    for figures, unused, items in ((product, 0.5, 2000), (collector, 1.0, 1000)):
+        figures[list(FIGURES).index("unused_answers")] = unused
+        figures[list(FIGURES).index("purpose")] = 0.9
+        figures[list(FIGURES).index("harvest")] = np.log1p(items)
+
+    assert harvest_score(collector) > harvest_score(product) + 0.6
+
+
 @given(st.floats(0, 15), st.floats(0, 1))
 def test_volume_alone_is_no_harvest(harvest: float, unused: float) -> None:
     """Where nothing asks for what trains a model, a million items weigh as much as none."""

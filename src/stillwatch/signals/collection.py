@@ -71,27 +71,28 @@ def describe_owners(
 
 
 def harvest_score(figures: FloatArray) -> FloatArray:
-    """How much an owner's work looks like a harvest: log of (1 + items × unused × purity) × purity.
+    """How much an owner's work looks like a harvest: log of (1 + items × wanted) × wanted.
 
-    Purity is the part of the prompts that ask for what trains a model, beyond what own work is
-    given by accident. The first factor counts the answers that nobody used and that were asked for
-    to train on: where nobody asks for any, volume is no harvest. Purity counts once more: a giant
-    that asks now and then must not outweigh a small owner that asks for nothing else. The form
-    only orders owners; whatever it is, the comparison with the owners of the log is valid.
+    Wanted is unused × purity. Purity is the part of the prompts that ask for what trains a model,
+    beyond what own work is given by accident. The first factor counts the answers that nobody used
+    and that were asked for to train on: where nobody asks for any, volume is no harvest. The second
+    is there because a giant that asks now and then, or whose answers people come back to, must not
+    outweigh a small owner that asks for nothing else. The form only orders owners; whatever it is,
+    the comparison with the owners of the log is valid.
     A figure that the log cannot tell counts as one half, for every owner alike.
 
     Args:
         figures: In the order of `FIGURES` along the last axis; one score for each of the others.
     """
-    harvested, purity = _harvested(figures)
-    return np.asarray(np.log1p(harvested) + np.log(purity + 0.01))
+    harvested, wanted = _harvested(figures)
+    return np.asarray(np.log1p(harvested) + np.log(wanted + 0.01))
 
 
 def score_of_lesser_half(traffic: Traffic, wording: Wording, rows: IntArray) -> float:
     """The score of a group by what the half of its members that harvest least do, counted twice.
 
     A finding accuses every member, so what a few of them collect must not carry it. Who harvests
-    least (items × unused × purity) is read from every other exchange of each member, and what that
+    least (items × wanted) is read from every other exchange of each member, and what that
     half (rounded up) harvests from the exchanges between, scaled to the whole group; then the other
     way round, and the mean is taken: chance in few exchanges does not make members unequal.
     Never above the score of all the work together: clause 3 stays valid for whatever lowers a
@@ -119,8 +120,8 @@ def score_of_lesser_half(traffic: Traffic, wording: Wording, rows: IntArray) -> 
 
 
 def _harvested(figures: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Items × unused × purity, and purity, of owners whose figures lie along the last axis."""
+    """Items × wanted, and wanted, of owners whose figures lie along the last axis."""
     unused, purpose = (np.nan_to_num(figures[..., i], nan=0.5) for i in (0, 1))
     accident = purpose_model().accident
-    purity = np.maximum(purpose - accident, 0.0) / (1.0 - accident)
-    return np.expm1(figures[..., 2]) * unused * purity, purity
+    wanted = unused * np.maximum(purpose - accident, 0.0) / (1.0 - accident)
+    return np.expm1(figures[..., 2]) * wanted, wanted
