@@ -77,6 +77,36 @@ def test_an_account_that_was_weighed_and_cleared_learns_why(found):
     assert "is in no campaign" in result.stderr
 
 
+def test_a_group_that_was_weighed_learns_why_it_is_none(found):
+    """The ids of `tested.parquet` are explained like those of campaigns."""
+    result = _run(found, "g-02", "--json")
+
+    answer = json.loads(result.stdout)
+    (reason,) = answer["reasons"]
+    assert result.exit_code == 0
+    assert (answer["kind"], answer["campaigns"]) == ("group", [])
+    assert "so no queue divides them." in reason["text"]
+    assert "person-0002" in answer["account_ids"]
+    assert "is not reported." in result.stderr
+    assert "Honest explanation considered: A class" in result.stderr
+
+
+def test_a_group_that_was_reported_leads_to_its_campaign(found):
+    """Where to read on stands below, as for a member."""
+    said = _run(found, "g-01").stderr
+
+    assert f"is reported as {CAMPAIGN}." in said
+    assert f"Next: stillwatch explain {CAMPAIGN}" in said
+
+
+def test_a_group_that_is_not_there_is_no_account(found):
+    """An id of a group's form that these findings lack is refused, not explained as an account."""
+    result = _run(found, "G-0123456789")
+
+    assert result.exit_code == 2
+    assert "these findings hold no group 'G-0123456789'" in result.stderr
+
+
 def test_the_honest_explanation_has_a_line_for_each_side(tmp_path):
     """What a group was cleared by is no figure "usual" beside its e-values."""
     findings = build_findings(_rows())

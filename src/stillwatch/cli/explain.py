@@ -1,4 +1,4 @@
-"""`stillwatch explain ID`: why a campaign or account was found, or was not."""
+"""`stillwatch explain ID`: why a campaign, account or group was found, or was not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def command(
 ) -> None:
     """Say in words why a campaign or account was found, or was not.
 
-    ID is a campaign or an account.
+    ID is a campaign, an account, or a group that was weighed.
     """
     from stillwatch.dossier import explain
     from stillwatch.records import read_findings

@@ -1,4 +1,4 @@
-"""Why a campaign or account was found, or was not, in words for a terminal."""
+"""Why a campaign, account or group was found, or was not, in words for a terminal."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Explanation:
     """The answer to "why?".
 
     Attributes:
-        kind: `campaign` or `account`.
+        kind: `campaign`, `account` or `group`.
         verdict: One sentence.
         reasons: Each in words, with its figure and what is usual.
         lines: Further sentences, most important first.
@@ -57,7 +57,7 @@ class Explanation:
     @property
     def cleared(self) -> bool:
         """It was weighed and is in no campaign."""
-        return self.kind == "account" and not self.facts.get("campaigns")
+        return self.kind != "campaign" and not self.facts.get("campaigns")
 
     def as_dict(self) -> dict[str, Any]:
         """The object that `--json` prints."""
@@ -71,7 +71,7 @@ class Explanation:
 
 
 def explain(findings: Findings, wanted: str) -> Explanation:
-    """Why this campaign or account was found, what was weighed, or that nothing links it.
+    """Why this campaign, account or group was found, what was weighed, or that nothing links it.
 
     Findings name only accounts that were weighed, so an account of the log that nothing links
     and one that does not exist look the same; the words say so.
@@ -85,6 +85,9 @@ def explain(findings: Findings, wanted: str) -> Explanation:
     memberships = _rows(findings.members, "account_id", wanted)
     if memberships:
         return _explain_member(findings, wanted, memberships)
+    weighed = _rows(findings.tested, "group_id", wanted)
+    if weighed:
+        return _explain_group(findings, weighed[0])
     groups = _groups_with(findings.tested, wanted)
     links = _links_of(findings.links, wanted)
     if not groups and not links:
@@ -176,14 +179,7 @@ def _explain_cleared(
             facts={"campaigns": [], "tested": [], "links": []},
         )
     reasons = tuple(
-        Reason(
-            signal="tested_group",
-            text=f"Group {g['group_id']} of {amount(g['accounts'], 'account')}: "
-            + (g["why_not_reported"] or "It was reported, and this account was left out of it."),
-            observed=f"e-values {_e_values(g, '')}",
-            baseline=f"1 is no evidence; on this log they could have been {_e_values(g, '_max')}",
-        )
-        for g in groups
+        _weighed(g, "It was reported, and this account was left out of it.") for g in groups
     )
     where = f"was weighed in {amount(len(groups), 'group')}" if groups else "has links"
     return Explanation(
@@ -194,6 +190,45 @@ def _explain_cleared(
         tuple(_link_lines(account, links)),
         honest=tuple(line for g in groups for line in _honest_lines(g["honest_explanation"])),
         facts={"campaigns": [], "tested": [_group_facts(g) for g in groups], "links": list(links)},
+    )
+
+
+def _explain_group(findings: Findings, group: dict[str, Any]) -> Explanation:
+    """A group that was weighed: the campaign it became, or why it is none."""
+    name, campaign = group["group_id"], group["campaign_id"]
+    if campaign:
+        found = _rows(findings.campaigns, "campaign_id", campaign)
+        became = (
+            f"Group {name} of {amount(group['accounts'], 'account')} is reported as {campaign}."
+        )
+        reasons = (_weighed(group, "It was reported."),)
+        campaigns = [{"campaign_id": campaign, "accounts": c["accounts"]} for c in found]
+    else:
+        became = f"Group {name} of {amount(group['accounts'], 'account')} is not reported."
+        reasons = (_weighed(group, ""),)
+        campaigns = []
+    return Explanation(
+        name,
+        "group",
+        became,
+        reasons,
+        honest=_honest_lines(group["honest_explanation"]),
+        facts={
+            "campaigns": campaigns,
+            "tested": [_group_facts(group)],
+            "account_ids": group["account_ids"] or [],
+        },
+    )
+
+
+def _weighed(group: Mapping[str, Any], reported: str) -> Reason:
+    """What was weighed of a group, and why it was not reported, or the words for one that was."""
+    return Reason(
+        signal="tested_group",
+        text=f"Group {group['group_id']} of {amount(group['accounts'], 'account')}: "
+        + (group["why_not_reported"] or reported),
+        observed=f"e-values {_e_values(group, '')}",
+        baseline=f"1 is no evidence; on this log they could have been {_e_values(group, '_max')}",
     )
 
 
@@ -267,10 +302,12 @@ def _suggest_instead_of(findings: Findings, wanted: str) -> None:
             f"these findings hold no campaign or account '{wanted}'.",
             remedy=f"Did you mean '{near[0]}'?",
         )
-    if re.fullmatch(r"C-[0-9a-f]{10}", wanted.strip()):
+    if kind := re.fullmatch(r"([CG])-[0-9a-f]{10}", wanted.strip()):
         raise InputError(
-            f"these findings hold no campaign '{wanted}'.",
-            remedy="Name one of those that the scan printed.",
+            f"these findings hold no {'campaign' if kind[1] == 'C' else 'group'} '{wanted}'.",
+            remedy="Name one of those that the scan printed."
+            if kind[1] == "C"
+            else "Name one of `tested.parquet`, or an account.",
         )
 
 
