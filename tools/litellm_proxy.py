@@ -44,6 +44,30 @@ async def authenticate(request, api_key):
     )
 """
 
+# The proxy makes the rows of its table LiteLLM_SpendLogs itself; without a database it drops
+# them. Here they go to a file in place of the insertion, and nothing else is changed.
+_SPEND_LOG = """
+import litellm
+from litellm.proxy.db.db_spend_update_writer import DBSpendUpdateWriter
+from litellm.proxy.hooks.proxy_track_cost_callback import ProxyDBLogger
+
+
+async def _write_row(self, payload, prisma_client=None, spend_logs_url=None, llm_router=None):
+    with (Path(__file__).parent / "spend_logs.ndjson").open("a") as file:
+        file.write(json.dumps(payload, default=str) + "\\n")
+
+
+DBSpendUpdateWriter._insert_spend_log_to_db = _write_row
+_without_rows = authenticate
+
+
+async def authenticate(request, api_key):
+    if not any(isinstance(callback, ProxyDBLogger) for callback in litellm.callbacks):
+        litellm.logging_callback_manager.add_litellm_callback(ProxyDBLogger())
+        litellm.logging_callback_manager.add_litellm_async_success_callback(ProxyDBLogger())
+    return await _without_rows(request, api_key)
+"""
+
 _CONFIG = """
 model_list:
   - model_name: "*"
@@ -65,6 +89,7 @@ callback_settings:
     log_format: {log_format}
 general_settings:
   custom_auth: auth_of_the_test.authenticate
+  store_prompts_in_spend_logs: {stored}
 """
 
 
@@ -105,6 +130,8 @@ def litellm_proxy(
     provider: str = "http://127.0.0.1:9/v1",
     log_format: str = "ndjson",
     redacted: bool = False,
+    spend_logs: bool = False,
+    prompts_in_spend_logs: bool = False,
 ) -> Iterator[Proxy]:
     """A proxy that logs to `endpoint`, for as long as the block runs.
 
@@ -115,9 +142,11 @@ def litellm_proxy(
         provider: Base URL of the model; not asked where a request carries `mock_response`.
         log_format: `ndjson`, `json_array` or `single`.
         redacted: Whether it keeps texts out of its log.
+        spend_logs: Whether the rows for its database go to `spend_logs.ndjson` in `folder`.
+        prompts_in_spend_logs: Whether those rows hold the bodies.
     """
     python = make_environment("litellm")
-    (folder / "auth_of_the_test.py").write_text(_AUTH)
+    (folder / "auth_of_the_test.py").write_text(_AUTH + (_SPEND_LOG if spend_logs else ""))
     (folder / "accounts.json").write_text(json.dumps(accounts))
     (folder / "config.yaml").write_text(
         _CONFIG.format(
@@ -125,6 +154,7 @@ def litellm_proxy(
             provider=provider,
             log_format=log_format,
             redacted=str(redacted).lower(),
+            stored=str(prompts_in_spend_logs).lower(),
         )
     )
     port = _free_port()

@@ -150,6 +150,40 @@ def main(*only: str) -> None:
         if log_format == "ndjson":
             kept.sort(key=lambda line: json.loads(line)["startTime"])
         (FIXTURES / name).write_text("\n".join(kept) + "\n")
+    for name, stored in (("spend_logs.ndjson", True), ("spend_logs_no_prompts.ndjson", False)):
+        if not only or name in only:
+            _record_spend_logs(name, stored=stored)
+
+
+def _record_spend_logs(name: str, *, stored: bool) -> None:
+    """The rows that the proxy makes for its database, with the bodies or without."""
+    long = {
+        "model": "gpt-4o",
+        "messages": [{"role": "user", "content": "Count the words. " + "dew " * 1_000}],
+        "mock_response": "A thousand and three.",
+    }
+    requests = _requests() if stored else _requests()[:1]
+    if stored:
+        requests.append(("/v1/chat/completions", BO, long, {}))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        log_receiver() as received,
+        stand_in_provider() as provider,
+        litellm_proxy(
+            Path(folder),
+            accounts=ACCOUNTS,
+            endpoint=f"{received.url}/logs",
+            provider=provider,
+            spend_logs=True,
+            prompts_in_spend_logs=stored,
+        ) as proxy,
+    ):
+        _play(proxy, requests)
+        _settled(received)
+        text = (Path(folder) / "spend_logs.ndjson").read_text().replace(str(ROOT), "/srv")
+    lines = list(dict.fromkeys(text.splitlines()))
+    lines.sort(key=lambda line: json.loads(line)["startTime"])
+    (FIXTURES / name).write_text("\n".join(lines) + "\n")
 
 
 def _record(

@@ -31,6 +31,7 @@ _DEEPER = {
     ("keys", "command"): "A command that prints the key of the keyed tokens.",
     ("otlp", "account"): "Attributes that name the billed account, separated by commas.",
     ("litellm", "account"): "Fields that name the billed account, separated by commas.",
+    ("bedrock", "account"): "Fields that name the billed account, separated by commas.",
 }
 # The key has a section of its own, so that no two places of a file can contradict each other.
 _NOT_HERE = frozenset({"help", "config", "key_file", "key_command"})

@@ -26,7 +26,12 @@ _SHOWN_COLUMNS = 8
 
 
 @click.command(name="import")
-@click.option("--format", "log_format", required=True, help="canonical, otlp or litellm.")
+@click.option(
+    "--format",
+    "log_format",
+    required=True,
+    help="One of canonical, otlp, litellm, litellm-spend, bedrock.",
+)
 @click.argument(
     "inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path)
 )
@@ -66,11 +71,11 @@ def command(
 
     from stillwatch.identity import KeySource, Tokeniser
     from stillwatch.lake.store import Lake
-    from stillwatch.sources.adapter import load_adapter
+    from stillwatch.sources.adapter import ImportRequest, load_adapter
     from stillwatch.sources.pipeline import input_files, take_in
 
     started = time.monotonic()
-    adapter = load_adapter(log_format)
+    adapter = load_adapter(log_format, ImportRequest(inputs))
     fills = _fills(assignments)
     paths = input_files(inputs)
     tokeniser = Tokeniser(KeySource.chosen(file=key_file, command=key_command).read())
@@ -130,6 +135,7 @@ def _report(
                 "seconds": round(seconds, 3),
                 "emptied_values": dict(intake.emptied),
                 "dropped_columns": intake.dropped,
+                "remarks": dict(intake.remarks),
             }
         )
     say(
@@ -138,6 +144,8 @@ def _report(
     )
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
         say(f"{number:,} values of {one_line(name)} were not of its type and were left empty.")
+    for what, number in intake.remarks.most_common(_SHOWN_COLUMNS):
+        say(f"{number:,} {'time' if number == 1 else 'times'}: {one_line(what)}")
     for name, reason in list(intake.dropped.items())[:_SHOWN_COLUMNS]:
         say(f"Column {one_line(name)} was not taken: {reason}.")
     if intake.quarantined:

@@ -12,14 +12,39 @@ import pyarrow as pa
 
 from stillwatch.records import InputError
 
-__all__ = ["ADAPTERS", "Adapter", "ParsedRow", "ParsedTable", "Unreadable", "load_adapter"]
+__all__ = [
+    "ADAPTERS",
+    "Adapter",
+    "ImportRequest",
+    "ParsedRow",
+    "ParsedTable",
+    "Remark",
+    "Unreadable",
+    "load_adapter",
+]
 
 # Format name -> "module:Class". Loaded on use: one format's dependencies are no other's price.
 ADAPTERS: dict[str, str] = {
     "canonical": "stillwatch.sources.canonical:CanonicalAdapter",
     "otlp": "stillwatch.sources.otlp:OtlpAdapter",
     "litellm": "stillwatch.sources.litellm:LitellmAdapter",
+    "litellm-spend": "stillwatch.sources.litellm_spend:LitellmSpendAdapter",
+    "bedrock": "stillwatch.sources.bedrock:BedrockAdapter",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What an adapter may need to know of the import it serves.
+
+    Attributes:
+        inputs: The files and folders that were named.
+    """
+
+    inputs: tuple[Path, ...] = ()
+
+
+_NOTHING_ASKED = ImportRequest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +95,17 @@ class Unreadable:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a person should know of a row that was read. It is counted, by its words.
+
+    Attributes:
+        what: A sentence that says the same of every such row, and quotes none.
+    """
+
+    what: str
+
+
 class Adapter(Protocol):
     """Reads one log format.
 
@@ -80,13 +116,15 @@ class Adapter(Protocol):
 
     name: ClassVar[str]
 
-    def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable]:
+    def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable | Remark]:
         """The exchanges of one file, and what could not be read, in the file's order."""
         ...
 
 
-def load_adapter(name: str) -> Adapter:
+def load_adapter(name: str, request: ImportRequest = _NOTHING_ASKED) -> Adapter:
     """The adapter registered under `name`.
+
+    A class that has a class method `for_import` is made by it, from the request.
 
     Raises:
         InputError: No format has this name.
@@ -98,5 +136,7 @@ def load_adapter(name: str) -> Adapter:
             remedy=f"Choose one of {', '.join(sorted(ADAPTERS))}.",
         )
     module, _, class_name = ADAPTERS[name].partition(":")
-    adapter: Adapter = getattr(importlib.import_module(module), class_name)()
+    adapter_class = getattr(importlib.import_module(module), class_name)
+    make = getattr(adapter_class, "for_import", None)
+    adapter: Adapter = make(request) if make else adapter_class()
     return adapter

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +13,8 @@ import pyarrow.parquet as pq
 from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import ACCOUNTS, EXCHANGES
 from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
-from stillwatch.sources.lines import LONGEST_LINE_BYTES, Line, first_bytes, numbered_lines
+from stillwatch.sources.lines import first_bytes, numbered_lines
+from stillwatch.sources.log_records import delimited_rows, named_values
 
 __all__ = ["CanonicalAdapter", "table_with_columns"]
 
@@ -30,8 +30,6 @@ _OF_ACCOUNTS = (set(ACCOUNTS.names) | _OF_PEOPLE) - {"account_id"}
 _OF_EXCHANGES = (set(EXCHANGES.names) | (set(RAW_COLUMNS) - _OF_PEOPLE)) - (
     set(ACCOUNTS.names) | _OF_CREDENTIALS | {"source_id"}
 )
-
-csv.field_size_limit(LONGEST_LINE_BYTES)
 
 
 def table_with_columns(names: Iterable[str]) -> str | None:
@@ -193,49 +191,20 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadabl
 
 
 def _read_csv(path: Path, *, delimiter: str) -> Iterator[ParsedRow | Unreadable]:
-    passed_over: list[Unreadable] = []
-    reader = csv.reader(_decoded(path, passed_over), delimiter=delimiter)
     header: list[str] = []
     table: str | None = None
-    while True:
-        first = reader.line_num + 1
-        try:
-            values = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            yield Unreadable(first, f"the CSV is broken here: {error}.")
-            continue
-        if not values:
-            continue
-        if table is None:
-            header = [name.strip() for name in values]
+    for item in delimited_rows(path, delimiter=delimiter):
+        if isinstance(item, Unreadable):
+            yield item
+        elif table is None:
+            header = [name.strip() for name in item[1]]
             table = table_with_columns(header)
             if table is None:
                 yield _of_no_table(header)
                 break
         else:
-            yield _csv_row(first, values, header, table)
-    yield from passed_over
-
-
-def _decoded(path: Path, passed_over: list[Unreadable]) -> Iterator[str]:
-    for line in numbered_lines(path):
-        if isinstance(line, Line):
-            data = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
-            yield data.decode("utf-8", "surrogateescape") + "\n"
-        else:
-            passed_over.append(line)
-            yield "\n"
-
-
-def _csv_row(line: int, values: list[str], header: list[str], table: str) -> ParsedRow | Unreadable:
-    if len(values) != len(header):
-        return Unreadable(line, f"the row has {len(values)} values, the header {len(header)}.")
-    if any("\udc80" <= c <= "\udcff" for value in values if not value.isascii() for c in value):
-        return Unreadable(line, "a text in this row is not UTF-8.")
-    row = {name: value or None for name, value in zip(header, values, strict=True)}
-    return ParsedRow(line, row, table)
+            row = named_values(item[0], item[1], header)
+            yield row if isinstance(row, Unreadable) else ParsedRow(item[0], row, table)
 
 
 def _of_no_table(names: Iterable[str]) -> Unreadable:

@@ -80,7 +80,7 @@ class LitellmAdapter:
                         yield item
                         continue
                     last, payload = item
-                    row = self._row_or_reason(payload)
+                    row = self.row_or_reason(payload)
                     if isinstance(row, str):
                         yield Unreadable(last, row)
                     elif row is not None:
@@ -88,7 +88,8 @@ class LitellmAdapter:
         except BROKEN_FILE:
             yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
 
-    def _row_or_reason(self, payload: object) -> dict[str, Any] | str | None:
+    def row_or_reason(self, payload: object) -> dict[str, Any] | str | None:
+        """The exchange of one payload, why there is none, or None for a call of another kind."""
         if not isinstance(payload, dict):
             return "A LiteLLM payload is a JSON object; this is something else."
         if not ("call_type" in payload or "startTime" in payload):

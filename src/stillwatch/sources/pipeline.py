@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
 from stillwatch.records import LOG_TABLES, InputError
-from stillwatch.sources.adapter import Adapter, ParsedRow, ParsedTable, Unreadable
+from stillwatch.sources.adapter import Adapter, ParsedRow, ParsedTable, Remark, Unreadable
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
 from stillwatch.sources.refining import LINE, Refiner
 from stillwatch.sources.rows import typed_rows
@@ -27,7 +27,7 @@ _BATCH_BYTES = 32 * 2**20
 _LINES_BEFORE_GIVING_UP = 1_000
 
 _SCHEMAS = {schema.name: schema for schema in LOG_TABLES}
-Parsed = ParsedRow | ParsedTable | Unreadable
+Parsed = ParsedRow | ParsedTable | Unreadable | Remark
 
 
 class Destination(Protocol):
@@ -47,6 +47,7 @@ class Intake:
         quarantined: How many of them went to the quarantine.
         emptied: Column name to how many of its values were not usable and became null.
         dropped: Extra columns that were not taken, with the reason.
+        remarks: What else a person should know, and of how many rows.
         first_reason: The first entry of the quarantine, for people.
     """
 
@@ -54,6 +55,7 @@ class Intake:
     quarantined: int = 0
     emptied: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, str] = field(default_factory=dict)
+    remarks: Counter[str] = field(default_factory=Counter)
     first_reason: str = ""
 
 
@@ -140,6 +142,8 @@ class _FileIntake:
                     reason = "none of its first 1,000 lines can be read: is it of another format?"
                     self._set_aside(Unreadable(0, reason))
                     return
+            elif isinstance(item, Remark):
+                self.intake.remarks[item.what] += 1
             elif isinstance(item, ParsedTable):
                 numbers = range(item.first_line, item.first_line + item.rows.num_rows)
                 self._take(item.table, item.rows, list(numbers))

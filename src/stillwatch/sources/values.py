@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 __all__ = [
+    "instant_from_iso",
     "instant_from_nanoseconds",
     "instant_from_seconds",
     "mapping",
@@ -103,6 +104,17 @@ def instant_from_nanoseconds(value: object) -> datetime | None:
     if nanoseconds is None or nanoseconds <= 0:
         return None
     return _after_epoch(nanoseconds // 1_000)
+
+
+def instant_from_iso(value: object) -> datetime | None:
+    """A date and time as ISO 8601 writes it; without a zone it is UTC."""
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def stated(row: Mapping[str, Any]) -> dict[str, Any]:
