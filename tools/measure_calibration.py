@@ -62,7 +62,7 @@ def measure(world: Path, seed: int, groups: int) -> list[dict[str, Any]]:
     rng = np.random.default_rng(seed)
     work = own_work(weighed.traffic, weighed.wording)
     raised = [g.group for g in weighed.groups]
-    scores = score_accounts(weighed.traffic, work, raised, with_clock=False)
+    scores = score_accounts(weighed.traffic, work, raised)
     own = describe_owners(weighed.traffic, weighed.wording, work.rows, work.starts)
     harvests = harvest_score(own)
     drawn = list(_random_groups(weighed, scores, hostile, rng, groups))

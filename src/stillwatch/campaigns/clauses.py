@@ -127,21 +127,26 @@ def own_work(traffic: Traffic, wording: Wording) -> Work:
 
 
 def score_accounts(
-    traffic: Traffic, work: Work, groups: list[Group], *, with_clock: bool = True
+    traffic: Traffic,
+    work: Work,
+    groups: list[Group],
+    *,
+    like: synchrony.LikeTraffic | None = None,
 ) -> Scores:
     """Score every account among those it is linked to, and the others among strangers.
 
     Args:
-        with_clock: Score synchrony too, which decides nothing.
+        like: Score synchrony too, beside this traffic; it decides nothing.
     """
-    background = synchrony.hourly_background(traffic) if with_clock else None
     generator = np.random.default_rng(SEED)
     pools = [(number, *_pool_of(traffic, group)) for number, group in enumerate(groups)]
     linked = [g.accounts for g in groups]
     pools += [(-1, *pool) for pool in _strangers(traffic, work, linked, generator)]
 
     def score(pool: tuple[int, IntArray, list[IntArray]]) -> tuple[Any, ...]:
-        return _score(traffic, pool[1], pool[2], pool[0], background)
+        number, members, rows = pool
+        apart = groups[number].rows if number >= 0 else np.concatenate(rows)
+        return _score(traffic, members, rows, number, apart, like)
 
     with ThreadPoolExecutor(SCORING_THREADS) as threads:
         parts = list(threads.map(score, pools))
@@ -287,12 +292,13 @@ def _score(
     members: IntArray,
     pool: list[IntArray],
     number: int,
-    background: FloatArray | None,
+    apart: IntArray,
+    like: synchrony.LikeTraffic | None,
 ) -> tuple[IntArray, IntArray, FloatArray, IntArray, FloatArray, IntArray]:
     clock = (
         (np.full(len(pool), np.nan), np.array([len(rows) for rows in pool], np.int64))
-        if background is None
-        else synchrony.common_clock(traffic, pool, background)
+        if like is None
+        else synchrony.common_clock(traffic, members, pool, apart, like)
     )
     return (
         members,

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.signals import (
+    after_closure,
     clients,
     cohorts,
     continuation,
     credentials,
     failover,
     foreign_history,
+    level_volumes,
     no_person,
     probing,
     queue_clock,
@@ -44,6 +46,8 @@ SIGNALS: dict[str, Callable[[Scene], Tell]] = {
     release_pivot.NAME: release_pivot.measure,
     probing.NAME: probing.measure,
     clients.NAME: clients.measure,
+    level_volumes.NAME: level_volumes.measure,
+    after_closure.NAME: after_closure.measure,
 }
 """Every signal by its name; a new one is a file, a card and a line here."""
 

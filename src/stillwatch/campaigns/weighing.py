@@ -31,6 +31,7 @@ from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
 from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.groups import Group, group_accounts
+from stillwatch.signals import synchrony
 from stillwatch.signals.collection import (
     describe_owner,
     describe_owners,
@@ -197,7 +198,11 @@ def ask_groups(
     traffic, facts = evidence.traffic, evidence.facts
     wording = read_wording(traffic, prepared.repeats)
     work = own_work(traffic, wording)
-    scores = score_accounts(traffic, work, groups, with_clock=with_clock)
+    like = None
+    if with_clock:
+        of_accounts = synchrony.kinds(traffic, wording.single_turn, evidence.attributes.plan)
+        like = synchrony.like_traffic(traffic, of_accounts)
+    scores = score_accounts(traffic, work, groups, like=like)
     acts = all_act_as_one(scores, len(groups))
     together = [
         evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))

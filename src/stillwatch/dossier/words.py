@@ -95,6 +95,8 @@ LINK_KINDS: dict[str, str] = {
     "probing": "one idea tried in many wordings",
     "distribution": "unlike its peers",
     "clients": "client software and settings",
+    "level_volumes": "as much a day as the others",
+    "after_closure": "begins when another is closed",
 }
 
 

@@ -29,7 +29,10 @@ _READ_BY: tuple[tuple[str, tuple[str, ...]], ...] = (
         "wording",
         ("template", "wording", "division", "purpose", "collect", "probing", "continuation"),
     ),
-    ("timing", ("synchron", "clock", "failover", "volume", "round_the_clock", "level", "pivot")),
+    (
+        "timing",
+        ("synchron", "clock", "failover", "volume", "round_the_clock", "level", "closure", "pivot"),
+    ),
 )
 
 
