@@ -32,6 +32,8 @@ _DEEPER = {
     ("otlp", "account"): "Attributes that name the billed account, separated by commas.",
     ("litellm", "account"): "Fields that name the billed account, separated by commas.",
     ("bedrock", "account"): "Fields that name the billed account, separated by commas.",
+    ("openai", "account"): "Fields that name the billed account, separated by commas.",
+    ("anthropic", "account"): "Fields that name the billed account, separated by commas.",
 }
 # The key has a section of its own, so that no two places of a file can contradict each other.
 _NOT_HERE = frozenset({"help", "config", "key_file", "key_command"})

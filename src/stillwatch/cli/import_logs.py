@@ -30,7 +30,7 @@ _SHOWN_COLUMNS = 8
     "--format",
     "log_format",
     required=True,
-    help="One of canonical, otlp, litellm, litellm-spend, bedrock.",
+    help="One of canonical, otlp, litellm, litellm-spend, bedrock, openai, anthropic.",
 )
 @click.argument(
     "inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path)

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -15,6 +15,7 @@ from stillwatch.records import InputError
 __all__ = [
     "ADAPTERS",
     "Adapter",
+    "Gathering",
     "ImportRequest",
     "ParsedRow",
     "ParsedTable",
@@ -30,6 +31,8 @@ ADAPTERS: dict[str, str] = {
     "litellm": "stillwatch.sources.litellm:LitellmAdapter",
     "litellm-spend": "stillwatch.sources.litellm_spend:LitellmSpendAdapter",
     "bedrock": "stillwatch.sources.bedrock:BedrockAdapter",
+    "openai": "stillwatch.sources.openai:OpenaiAdapter",
+    "anthropic": "stillwatch.sources.anthropic:AnthropicAdapter",
 }
 
 
@@ -118,6 +121,15 @@ class Adapter(Protocol):
 
     def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable | Remark]:
         """The exchanges of one file, and what could not be read, in the file's order."""
+        ...
+
+
+@runtime_checkable
+class Gathering(Protocol):
+    """An adapter some of whose exchanges lie in two files, such as a batch's."""
+
+    def remaining(self) -> Iterator[tuple[Path, ParsedRow | Unreadable]]:
+        """Once all files were read: what could not be told before, with the file it lies in."""
         ...
 
 

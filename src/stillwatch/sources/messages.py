@@ -19,8 +19,12 @@ __all__ = ["Answer", "Request", "read_answer", "read_request", "read_settings", 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _ANSWERING_ROLES = frozenset({"assistant", "model", "ai"})
 _REFUSAL_REASONS = frozenset({"content_filter", "refusal", "safety"})
-_TOOL_CALLS = frozenset({"tool_call", "tool_use", "function_call", "server_tool_call"})
-_TOOL_RESULTS = frozenset({"tool_call_response", "tool_result", "function_call_output"})
+_TOOL_CALLS = frozenset(
+    {"tool_call", "tool_use", "function_call", "server_tool_call", "custom_tool_call"}
+)
+_TOOL_RESULTS = frozenset(
+    {"tool_call_response", "tool_result", "function_call_output", "custom_tool_call_output"}
+)
 _REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
 
 
@@ -62,6 +66,7 @@ class _Message:
     text: str
     is_tool_result: bool
     reasoning_blocks: list[str]
+    refuses: bool = False
 
 
 def read_request(messages: object, *, instructions: object = None) -> Request:
@@ -114,7 +119,7 @@ def read_answer(response: object) -> Answer:
         or (whole_response.get("status") if output is not None else None)
     )
     blocks = [block for m in read for block in m.reasoning_blocks]
-    refused = reason in _REFUSAL_REASONS or bool(mapping(choice.get("message")).get("refusal"))
+    refused = reason in _REFUSAL_REASONS or any(m.refuses for m in read)
     # A list of several OpenTelemetry output messages is a list of choices.
     several = output is None and not choice and isinstance(response, list)
     texts = [m.text for m in read][: 1 if several else None]
@@ -131,11 +136,20 @@ def read_settings(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         # OpenAI's chat says true and how many alternatives; its completions say how many.
         "logprobs": max(1, whole(parameters.get("top_logprobs")) or 1)
         if logprobs is True
-        else whole(logprobs),
+        else whole(logprobs)
+        if logprobs is not None
+        else _logprobs_of_responses(parameters),
         "reasoning_effort": text(parameters.get("reasoning_effort"))
         or text(mapping(parameters.get("reasoning")).get("effort")),
     }
     return settings if any(value is not None for value in settings.values()) else None
+
+
+def _logprobs_of_responses(parameters: Mapping[str, Any]) -> int | None:
+    """OpenAI's responses have no switch: they say how many, or what to include."""
+    alternatives = whole(parameters.get("top_logprobs"))
+    wanted = "message.output_text.logprobs" in sequence(parameters.get("include"))
+    return max(1, alternatives or 1) if wanted or alternatives else None
 
 
 def read_tool_names(definitions: object) -> list[str] | None:
@@ -188,6 +202,7 @@ def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
         _joined(texts, "\n") or "",
         role in ("tool", "function") or (bool(kinds) and kinds <= _TOOL_RESULTS),
         _reasoning_blocks([*listed, *sequence(message.get("thinking_blocks"))]),
+        refuses=bool(message.get("refusal")) or "refusal" in kinds,
     )
 
 
@@ -206,7 +221,7 @@ def _content_text(content: object) -> str:
     if kind in _TOOL_RESULTS:
         result = part.get("response", part.get("result", part.get("output", part.get("content"))))
         return _content_text(result) or ("" if result is None else _compact(result))
-    value = part.get("text", part.get("content"))
+    value = part.get("text", part.get("refusal" if kind == "refusal" else "content"))
     return _content_text(value) if isinstance(value, str | list) else ""
 
 

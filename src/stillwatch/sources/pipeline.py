@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,14 @@ import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
 from stillwatch.records import LOG_TABLES, InputError
-from stillwatch.sources.adapter import Adapter, ParsedRow, ParsedTable, Remark, Unreadable
+from stillwatch.sources.adapter import (
+    Adapter,
+    Gathering,
+    ParsedRow,
+    ParsedTable,
+    Remark,
+    Unreadable,
+)
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
 from stillwatch.sources.refining import LINE, Refiner
 from stillwatch.sources.rows import typed_rows
@@ -106,7 +115,12 @@ def take_in(
     intake = Intake()
     for path in paths:
         on_file(path)
-        _FileIntake(path, refiner, destination, intake).run(adapter)
+        _FileIntake(path, refiner, destination, intake).run(_guarded(adapter, path))
+    if isinstance(adapter, Gathering):
+        for path, items in groupby(adapter.remaining(), key=itemgetter(0)):
+            # The file was of the format: it needs no giving up.
+            file = _FileIntake(path, refiner, destination, intake, good=True)
+            file.run(item for _, item in items)
     destination.reveal_domains(census.domain_by_token, shared_by=CLEAR_DOMAIN_ACCOUNTS)
     return intake
 
@@ -125,16 +139,16 @@ class _FileIntake:
     good: bool = False
     unreadable: int = 0
 
-    def run(self, adapter: Adapter) -> None:
+    def run(self, items: Iterable[Parsed]) -> None:
         try:
-            self._read_all(adapter)
+            self._read_all(items)
         except InputError as error:
             # Every batch of the file has these columns; no other will be better.
             self._set_aside(Unreadable(0, f"{error.what} {error.remedy}"))
         self._flush_quarantine()
 
-    def _read_all(self, adapter: Adapter) -> None:
-        for item in _guarded(adapter, self.path):
+    def _read_all(self, items: Iterable[Parsed]) -> None:
+        for item in items:
             if isinstance(item, Unreadable):
                 self._set_aside(item)
                 self.unreadable += 1

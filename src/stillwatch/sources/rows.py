@@ -17,7 +17,7 @@ from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import EXCHANGES, LOG_TABLES, TableSchema
 from stillwatch.records.moments import EPOCH_UNITS
 
-__all__ = ["TypedRows", "typed_column", "typed_rows"]
+__all__ = ["TypedRows", "moment_of", "typed_column", "typed_rows"]
 
 _INT_LIMIT = 2**63
 _LONG_NUMBER = re.compile(r"[0-9]{9,}\Z")
@@ -115,7 +115,7 @@ def _truth(value: Any) -> bool:
     raise ValueError(value)
 
 
-def _moment(value: Any) -> datetime:
+def moment_of(value: Any) -> datetime:
     """A time: ISO 8601, or seconds, milli-, micro- or nanoseconds since 1970. Naive is UTC."""
     if isinstance(value, str):
         text = value.strip()
@@ -169,7 +169,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     str(pa.float64()): _number,
     str(pa.bool_()): _truth,
     str(pa.list_(pa.string())): _texts,
-    str(EXCHANGES.arrow.field("started_at").type): _moment,
+    str(EXCHANGES.arrow.field("started_at").type): moment_of,
     str(EXCHANGES.arrow.field("settings").type): _structure(EXCHANGES.arrow.field("settings").type),
 }
 _unknown = {str(c.arrow_type) for t in LOG_TABLES for c in t.columns} - set(_CONVERSIONS)

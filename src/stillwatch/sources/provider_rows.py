@@ -1,0 +1,284 @@
+"""What every provider's call tells alike: who asked, when, from where, and how it ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from stillwatch.records import ExchangeStatus
+from stillwatch.sources.logged_call import LoggedCall
+from stillwatch.sources.rows import moment_of
+from stillwatch.sources.values import mapping, number, stated, text
+
+__all__ = [
+    "ACCOUNT_FIELDS",
+    "account_of",
+    "caller_columns",
+    "first_whole",
+    "sdk_metadata",
+    "status_of_failure",
+    "without_redacted_text",
+]
+
+# Who is billed, the first that is known; all of them words of the log, not of the client.
+# A key is better than nothing, but an account that rotates keys falls apart.
+ACCOUNT_FIELDS = (
+    "account_id",
+    "account",
+    "customer_id",
+    "user_id",
+    "organization_id",
+    "organization",
+    "org_id",
+    "team_id",
+    "workspace_id",
+    "project_id",
+    "api_key_id",
+    "api_key_hash",
+)
+_STARTED = (
+    *("started_at", "start_time", "startTime", "startedDateTime", "request_time", "requested_at"),
+    *("timestamp", "@timestamp", "time", "ts", "created_at", "createdAt", "created"),
+)
+_FINISHED = (
+    *("finished_at", "ended_at", "end_time", "endTime", "completed_at", "completedAt"),
+    *("response_time", "responded_at"),
+)
+_DURATION_MILLISECONDS = ("latency_ms", "duration_ms", "elapsed_ms", "response_time_ms")
+_ADDRESS = (
+    *("client_ip", "clientIp", "client_address", "ip", "ip_address"),
+    *("remote_addr", "remote_address", "source_ip"),
+)
+_CONVERSATION = ("conversation_id", "session_id", "thread_id")
+_DIGEST = ("api_key_sha256", "api_key_hash", "credential_sha256")
+_KEY_ID = ("api_key_id", "key_id")
+# Columns that an envelope may state under their own names.
+_CANONICAL = (
+    *("source_id", "access_path", "client_net_token", "client_asn", "client_country"),
+    *("client_network", "tls_fingerprint", "end_user_token", "batch_id", "retention"),
+)
+# Proxies of one's own (RFC 1918, 6598, 4193, loopback, link-local); documentation is not ours.
+_OURS = tuple(
+    map(
+        ip_network,
+        (
+            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
+            *("169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10"),
+        ),
+    )
+)
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_KEY = re.compile(r"[A-Za-z0-9_\-.~+/=]{16,512}")
+# A masked key is the same for many customers, and would tie them.
+_MASKED = re.compile(r"redact|\*|\.\.\.|mask|hidden|removed|your[-_]?api", re.IGNORECASE)
+_FEWEST_CHARACTERS_OF_A_KEY = 8
+_REDACTED_TEXT = re.compile(
+    r"[\[<({*\s]*(redacted|removed|hidden|masked)[\w\s-]*[\]>)}*\s]*|\*{3,}"
+)
+_LONGEST_REDACTION = 64
+_TEXTS = ("system_text", "input_text", "output_text")
+_OF_THE_TEXT = frozenset([*_TEXTS, "turn_index", "prefill", "earlier_messages"])
+_LIMITS = ("rate_limit", "insufficient_quota", "quota_exceeded", "billing_hard_limit")
+_POLICIES = (
+    *("content_policy", "content_filter", "content_filtering", "moderation_blocked"),
+    *("invalid_prompt", "usage_policy", "cyber_policy", "responsibleai", "safety_violation"),
+)
+_POLICY_WORDS = ("content filtering policy", "usage policy", "usage policies", "safety system")
+_CLOSED = ("account_deactivated", "account_disabled", "organization_disabled", "user_blocked")
+
+
+def caller_columns(
+    call: LoggedCall, *, account_fields: Iterable[str], request_id_header: str
+) -> dict[str, Any]:
+    """The columns that envelope and headers tell.
+
+    Args:
+        account_fields: Names of the envelope, dotted where they lie deeper, in order of
+            preference. `request.headers.NAME` and `response.headers.NAME` are headers.
+        request_id_header: The response's header by which the provider names the request.
+    """
+    envelope, headers = call.envelope, call.request_headers
+    started = _moment(call, _STARTED, call.request_record)
+    if started is None:
+        started = _first_moment(call.answered, ("created", "created_at"))
+    if started is None:
+        started = _first_moment(envelope, ("batch_created_at",))
+    stated_here = {name: envelope.get(name) for name in _CANONICAL}
+    return stated_here | {
+        "exchange_id": _request_id(call, request_id_header),
+        "account_id": _first_said(call, account_fields),
+        "started_at": started,
+        "finished_at": _finished(call, started),
+        "conversation_id": _first_text(envelope, _CONVERSATION),
+        "credential_raw": _key_of(call),
+        "credential_sha256": next(
+            (d for d in map(text, map(envelope.get, _DIGEST)) if d and _SHA256.fullmatch(d)), None
+        ),
+        "client_ip_raw": _first_text(envelope, _ADDRESS) or _nearest_address(headers),
+        "user_agent": text(envelope.get("user_agent")) or headers.get("user-agent"),
+        "tls_fingerprint": text(envelope.get("tls_fingerprint")) or text(envelope.get("ja4")),
+    }
+
+
+def account_of(envelope: Mapping[str, Any], account_fields: Iterable[str]) -> str | None:
+    """Who is billed, as far as what stands around a call says it."""
+    return _first_said(LoggedCall(envelope, None), account_fields)
+
+
+def _first_said(call: LoggedCall, names: Iterable[str]) -> str | None:
+    return next(filter(None, (_said(call, name) for name in names)), None)
+
+
+def _said(call: LoggedCall, name: str) -> str | None:
+    """What the log says under a dotted name; of an object, its id."""
+    for prefix, headers in (
+        ("request.headers.", call.request_headers),
+        ("response.headers.", call.response_headers),
+    ):
+        if name.startswith(prefix):
+            return headers.get(name.removeprefix(prefix).lower())
+    value: object = call.envelope
+    for part in name.split("."):
+        value = mapping(value).get(part)
+    if isinstance(value, dict):
+        value = value.get("id")
+    whole_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole_number else text(value)
+
+
+def first_whole(parameters: Mapping[str, Any], *names: str) -> Any:
+    """The first of these that is stated; whether it is a whole number, the column decides."""
+    return next((parameters[name] for name in names if parameters.get(name) is not None), None)
+
+
+def sdk_metadata(call: LoggedCall) -> dict[str, Any]:
+    """What the client said about itself: the metadata of its request and its SDK's headers."""
+    told = dict(mapping(call.asked.get("metadata")))
+    told |= {
+        name: value
+        for name, value in call.request_headers.items()
+        if name.startswith(("x-stainless-", "anthropic-beta", "anthropic-version", "openai-beta"))
+    }
+    return told
+
+
+def status_of_failure(call: LoggedCall) -> ExchangeStatus | None:
+    """How the call failed, by the provider's error and the status of HTTP; None if it did not."""
+    code = call.status_code
+    if not call.error and (code is None or code < 400):
+        return None
+    error = mapping(call.error)
+    inner = mapping(error.get("error"))  # Anthropic wraps an error in one of type "error"
+    names = [text(e.get(key)) or "" for e in (error, inner) for key in ("code", "type")]
+    name = " ".join(names).lower()
+    message = text(inner.get("message")) or text(error.get("message")) or text(call.error) or ""
+    words = message.lower()
+    if code == 429 or any(limit in name for limit in _LIMITS):
+        return ExchangeStatus.RATE_LIMITED
+    if any(closed in name for closed in _CLOSED):
+        return ExchangeStatus.BLOCKED
+    if any(p in name for p in _POLICIES) or any(w in words for w in _POLICY_WORDS):
+        return ExchangeStatus.REFUSED
+    return ExchangeStatus.ERROR
+
+
+def without_redacted_text(row: dict[str, Any]) -> dict[str, Any]:
+    """The row, without its texts where one word stands in place of them.
+
+    Such a word is the same in every row, and would make all customers ask alike.
+    """
+    values = [row.get(name) for name in _TEXTS[1:]]
+    redacted = any(isinstance(value, str) and _is_redaction(value) for value in values)
+    if redacted:
+        row = {name: value for name, value in row.items() if name not in _OF_THE_TEXT}
+        row["retention"] = "no_text"
+    return stated(row)
+
+
+def _is_redaction(value: str) -> bool:
+    return len(value) <= _LONGEST_REDACTION and bool(_REDACTED_TEXT.fullmatch(value.lower()))
+
+
+def _moment(call: LoggedCall, names: Iterable[str], record: Mapping[str, Any]) -> datetime | None:
+    found = _first_moment(call.envelope, names)
+    return found or (_first_moment(record, names) if record else None)
+
+
+def _first_moment(values: Mapping[str, Any], names: Iterable[str]) -> datetime | None:
+    for name in names:
+        value = values.get(name)
+        if value is None or isinstance(value, dict | list):
+            continue
+        try:
+            return moment_of(value)
+        except (ValueError, TypeError, OverflowError, OSError):
+            continue
+    return None
+
+
+def _finished(call: LoggedCall, started: datetime | None) -> datetime | None:
+    finished = _moment(call, _FINISHED, call.response_record)
+    if finished is None and call.response_record:
+        finished = _first_moment(call.response_record, ("timestamp", "time"))
+    if finished is None and started is not None:
+        lasted = next(
+            filter(None, (number(call.envelope.get(n)) for n in _DURATION_MILLISECONDS)), 0
+        )
+        if lasted > 0:
+            try:
+                return started + timedelta(milliseconds=lasted)
+            except OverflowError:
+                return None
+    return finished or _first_moment(call.answered, ("completed_at",))
+
+
+def _request_id(call: LoggedCall, header: str) -> str | None:
+    """An id of the request. Never the response's: gateways lose it, and retries share it."""
+    given = _first_text(call.envelope, ("exchange_id", "request_id", "log_id", "id"))
+    if given is not None and given == text(call.answered.get("id")):
+        given = None
+    return given or call.response_headers.get(header)
+
+
+def _first_text(values: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    return next(filter(None, (text(values.get(name)) for name in names)), None)
+
+
+def _key_of(call: LoggedCall) -> str | None:
+    """The key that was sent, or the name the provider gives it; nothing that is masked."""
+    headers = call.request_headers
+    sent = headers.get("authorization", "")
+    scheme, _, value = sent.partition(" ")
+    candidates = [
+        value.strip() if scheme.lower() == "bearer" else None,
+        headers.get("x-api-key"),
+        headers.get("api-key"),
+        text(call.envelope.get("api_key")),
+    ]
+    for candidate in candidates:
+        if candidate and _is_whole_key(candidate):
+            return candidate
+    return _first_text(call.envelope, _KEY_ID)
+
+
+def _is_whole_key(value: str) -> bool:
+    varied = len(set(value)) >= _FEWEST_CHARACTERS_OF_A_KEY
+    return varied and bool(_KEY.fullmatch(value)) and not _MASKED.search(value)
+
+
+def _nearest_address(headers: Mapping[str, str]) -> str | None:
+    """The last public address of `X-Forwarded-For`: the nearest proxy wrote it.
+
+    Those before it are what the client claims, and could be a stranger's.
+    """
+    for part in reversed(headers.get("x-forwarded-for", "").split(",")):
+        try:
+            address = ip_address(part.strip())
+        except ValueError:
+            continue
+        if not any(address in network for network in _OURS if network.version == address.version):
+            return str(address)
+    return None
