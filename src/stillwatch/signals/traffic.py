@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.lake.given_names import GivenNames
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
 from stillwatch.lake.sketch import sketch_exchanges
@@ -70,6 +71,8 @@ class Traffic:
             there is none.
         turns: `turn_index`, or -1 where it is unknown.
         refused: The exchange was refused, blocked or rate limited.
+        given_names: Hash of the name that the system text gives the model, if it is another than
+            that of the model asked for; 0 where it gives none.
         purpose: How probable each of `lake.purpose.PURPOSES` is, in 255ths; all zero without words.
         requests: How each was sent and how it ended.
         locators: (file, row) of each exchange in the log, to read its text again.
@@ -87,6 +90,7 @@ class Traffic:
     terms: Ragged
     system_hashes: IntArray
     input_hashes: IntArray
+    given_names: IntArray
     input_words: npt.NDArray[np.int32]
     system_words: npt.NDArray[np.int32]
     output_words: npt.NDArray[np.int32]
@@ -118,6 +122,7 @@ class Traffic:
             terms=self.terms.prefix(rows),
             system_hashes=self.system_hashes[:rows],
             input_hashes=self.input_hashes[:rows],
+            given_names=self.given_names[:rows],
             input_words=self.input_words[:rows],
             system_words=self.system_words[:rows],
             output_words=self.output_words[:rows],
@@ -147,6 +152,7 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
     parts: list[dict[str, pa.Array]] = []
     files = list(log.exchange_files)
     number_of = {path: i for i, path in enumerate(files)}
+    given = GivenNames()
     rows = 0
     for batch, sketch, path, first_row in _sketched(log):
         if sketch.num_rows != batch.num_rows:
@@ -158,13 +164,18 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         usable = log.usable(batch)
         locators = np.arange(batch.num_rows, dtype=np.int64) + first_row
         locators |= np.int64(number_of[path]) << np.int64(40)
+        given.see(
+            batch.column("system_text"),
+            batch.column("model"),
+            sketch.column("system_hash").to_numpy(),
+        )
         part = _part(batch, sketch, pa.array(locators))
         parts.append({name: column.filter(usable) for name, column in part.items()})
         rows += batch.num_rows
         progress(rows)
     if not any(len(part["exchange_id"]) for part in parts):
         raise _nothing_usable(log, rows)
-    traffic = _assemble(parts, files, log)
+    traffic = _assemble(parts, files, log, given)
     # The texts are gone; what the allocator keeps of them would count until the end of the scan.
     pa.default_memory_pool().release_unused()
     return traffic
@@ -237,10 +248,12 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
     }
 
 
-def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> Traffic:
+def _assemble(
+    parts: list[dict[str, pa.Array]], files: list[Path], log: Log, given: GivenNames
+) -> Traffic:
     columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
     parts.clear()
-    requests = {
+    request_columns = {
         name.removeprefix("request_"): columns.pop(name)
         for name in [n for n in columns if n.startswith("request_")]
     }
@@ -271,6 +284,8 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
     if isinstance(purpose, pa.ChunkedArray):
         purpose = pa.concat_arrays(purpose.chunks)
     shares = np.frombuffer(purpose.buffers()[1], np.uint8, len(purpose) * len(PURPOSES))
+    system_hashes = _numbers(columns.pop("system_hash"))[order]
+    requests = Requests.assemble(request_columns, order)
     return Traffic(
         account_names=names,
         exchange_ids=ids.take(take),
@@ -282,13 +297,14 @@ def _assemble(parts: list[dict[str, pa.Array]], files: list[Path], log: Log) -> 
         refused=columns.pop("refused").to_numpy()[order].astype(np.bool_),
         shingles=_ragged(columns.pop("shingles"), order),
         terms=_ragged(columns.pop("terms"), order),
-        system_hashes=_numbers(columns.pop("system_hash"))[order],
+        system_hashes=system_hashes,
         input_hashes=_numbers(columns.pop("input_hash"))[order],
+        given_names=given.of(system_hashes, requests.model),
         input_words=_numbers(columns.pop("input_words"))[order].astype(np.int32),
         system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
         output_words=_numbers(columns.pop("output_words"))[order].astype(np.int32),
         purpose=shares.reshape(-1, len(PURPOSES))[order],
-        requests=Requests.assemble(requests, order),
+        requests=requests,
         locators=_numbers(columns.pop("locator"))[order],
         files=tuple(files),
     )
