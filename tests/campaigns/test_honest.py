@@ -56,6 +56,51 @@ def test_an_app_is_read_as_independent_users(tmp_path: Path) -> None:
     assert "subjects of their own" in against
 
 
+def _figures_of(campaign, **changes: object) -> tuple[str, str, str]:
+    """The reading of the campaign's group, had the decision on it been another."""
+    weighed, decision, facts, index = campaign
+    group = weighed.groups[index]
+    other = {}
+    for name, value in changes.items():
+        other[name] = getattr(decision, name).copy()
+        other[name][index] = value
+    seen = circumstances_of(weighed, group, facts)
+    return strongest_explanation(seen, group, replace(decision, **other), index)
+
+
+def test_a_group_that_wording_alone_ties_is_read_as_strangers(campaign) -> None:
+    """It was never asked what it collects, so no count of owners speaks for or against it."""
+    reading, _, against = _figures_of(campaign, held_back=True, reached=False, e_collects=0.0)
+
+    assert "own work" not in reading
+    assert "owners of this log" not in against
+    assert "e-value of" in against
+
+
+def test_what_a_group_collects_is_no_reading_where_it_was_not_asked(campaign) -> None:
+    """A claim that was not looked at has nothing against it, and is not the reading for that."""
+    reading, _, against = _figures_of(campaign, reached=False, e_collects=0.0)
+
+    assert "own work" not in reading
+    assert not against.startswith("nothing")
+
+
+def test_crowds_that_collect_as_much_are_named(campaign) -> None:
+    """Not "nothing (0 owners look as much like collection)", which contradicts itself."""
+    weighed, decision, facts, index = campaign
+    group = replace(weighed.groups[index], log_e_crowds=-float("inf"))
+    e_collects = decision.e_collects.copy()
+    e_collects[index] = 0.0
+    _, _, against = strongest_explanation(
+        circumstances_of(weighed, group, facts),
+        group,
+        replace(decision, e_collects=e_collects),
+        index,
+    )
+
+    assert against.startswith("nothing (crowds of as many accounts")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -52,7 +52,7 @@ def test_one_issuer_and_one_host_are_told(tmp_path: Path) -> None:
 
     assert tell.log_e[0] > FAR
     assert tell.log_e[0] <= tell.largest[0] + 1e-9
-    assert "14 of 14 members share an issuer of cards" in tell.observed[0]
+    assert "14 of 14 accounts of the group share an issuer of cards" in tell.observed[0]
     assert len(tell.members[0]) == len(tell.rows[0]) == 14
 
 

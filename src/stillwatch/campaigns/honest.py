@@ -89,12 +89,11 @@ def strongest_explanation(
             "nothing that this scan looks at",
         )
     alike = decision.owners_like(group.score)
-    against = {
-        "crowd": group.acts.log_e,
-        "owner": group.togetherness.log_e,
-        "work": float(np.log(max(decision.e_collects[index], 1e-9))),
-    }
-    weakest = min(against, key=lambda name: against[name])
+    against = {"crowd": group.acts.log_e, "owner": group.togetherness.log_e}
+    if decision.reached[index]:  # else it was not asked what the group collects
+        against["work"] = float(np.log(max(decision.e_collects[index], 1e-9)))
+    # Strangers share wording, so where nothing else ties the members, that is the first thought.
+    weakest = "crowd" if decision.held_back[index] else min(against, key=lambda name: against[name])
     if weakest == "crowd":
         return *_crowd(seen), _against(
             group.acts.log_e,
@@ -104,6 +103,11 @@ def strongest_explanation(
         return *_owner(seen), _against(
             group.togetherness.log_e,
             f"{group.togetherness.inside} of {seen.accounts} accounts declare one organisation",
+        )
+    if group.log_e_crowds <= 0:
+        return *_work(seen), _against(
+            against["work"],
+            "crowds of as many accounts, drawn at random, look as much like collection",
         )
     return *_work(seen), _against(
         against["work"],

@@ -71,7 +71,7 @@ def measure(scene: Scene) -> Tell:
         parts = [_most_shared(attributes, family, group.accounts) for family in shown]
         observed.append(
             "; ".join(
-                f"{len(part.holders)} of {part.known} members share {FAMILIES[family]}"
+                f"{len(part.holders)} of {part.known} accounts of the group share {FAMILIES[family]}"
                 for family, part in zip(shown, parts, strict=True)
             )
         )
@@ -88,7 +88,7 @@ def measure(scene: Scene) -> Tell:
         signal=NAME,
         log_e=two_causes(families, log_e),
         largest=two_causes(families, largest),
-        text="It was opened with what other members were opened with and few like accounts are.",
+        text="It shares with others of its group one or more things that it was opened with.",
         observed=observed,
         usual=usual,
         members=members,
