@@ -19,6 +19,7 @@ from stillwatch.sources.adapter import Adapter, ParsedRow, Unreadable
 from stillwatch.sources.bedrock import BedrockAdapter
 from stillwatch.sources.litellm_spend import LitellmSpendAdapter
 from stillwatch.sources.rows import typed_rows
+from stillwatch.sources.values import parsed
 
 ROWS = Path(__file__).parent / "fixtures" / "litellm-1.106.2" / "spend_logs.ndjson"
 QUIET = settings(
@@ -108,8 +109,8 @@ def _mangled(value: Any, draw: Any) -> Any:
     if isinstance(value, list) and value and draw(st.integers(0, 9)):
         index = draw(st.integers(0, len(value) - 1))
         return [*value[:index], _mangled(value[index], draw), *value[index + 1 :]]
-    if isinstance(value, str) and value.startswith("{") and draw(st.booleans()):
-        return json.dumps(_mangled(json.loads(value), draw))
+    if isinstance(inner := parsed(value), dict) and inner is not value and draw(st.booleans()):
+        return json.dumps(_mangled(inner, draw))
     return draw(JSON)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stillwatch.lake.writer import Added
+    from stillwatch.sources.adapter import Adapter
     from stillwatch.sources.pipeline import Intake
 
 __all__ = ["command"]
@@ -29,18 +30,20 @@ _SHOWN_COLUMNS = 8
 @click.option(
     "--format",
     "log_format",
-    required=True,
-    help="One of canonical, otlp, litellm, litellm-spend, bedrock, openai, anthropic.",
+    help="One of canonical, otlp, litellm, litellm-spend, bedrock, openai, anthropic, generic.",
 )
-@click.argument(
-    "inputs", nargs=-1, required=True, metavar="INPUT...", type=click.Path(path_type=Path)
-)
+@click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path(path_type=Path))
 @click.option(
     "--lake",
     "lake_path",
-    required=True,
     type=click.Path(path_type=Path),
     help="The lake's folder; made if it is not there.",
+)
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(path_type=Path),
+    help="For generic: a TOML file that says where each column lies.",
 )
 @click.option(
     "--set",
@@ -51,32 +54,96 @@ _SHOWN_COLUMNS = 8
 )
 @click.option("--key-file", type=click.Path(path_type=Path), help="The key of the tokens.")
 @click.option("--key-command", help="A command that prints the key.")
+@click.option(
+    "--detect",
+    "detected",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Say which format a file has, and import nothing.",
+)
+@click.option(
+    "--explain",
+    "explained",
+    type=click.IntRange(min=1),
+    metavar="ROW",
+    help="Print how one row of INPUT is read, and import nothing.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reports_errors
 def command(
-    log_format: str,
+    log_format: str | None,
     inputs: tuple[Path, ...],
-    lake_path: Path,
+    lake_path: Path | None,
+    map_file: Path | None,
     assignments: tuple[str, ...],
     key_file: Path | None,
     key_command: str | None,
+    detected: Path | None,
+    explained: int | None,
     as_json: bool,
 ) -> None:
     """Take logs of a gateway or provider into a lake.
 
     INPUT is a file or a folder, compressed with gzip or not. What cannot be read goes to the
     quarantine, and the rest is imported. Importing the same file twice changes nothing.
+    An import needs --format, INPUT and --lake; --explain no lake, and --detect none of them.
     """
+    if detected is not None:
+        from stillwatch.cli.import_preview import print_detected
+
+        print_detected(detected, as_json=as_json)
+        return
+    adapter = _adapter(log_format, inputs, map_file)
+    fills = _fills(assignments)
+    if explained is not None:
+        from stillwatch.cli.import_preview import print_explained
+        from stillwatch.identity import KeySource
+
+        key = KeySource.chosen(file=key_file, command=key_command)
+        print_explained(inputs, explained, adapter=adapter, key=key, fills=fills, as_json=as_json)
+        return
+    if lake_path is None:
+        raise _missing("--lake", "Name the lake's folder; it is made if it is not there.")
+    _import(adapter, inputs, lake_path, fills, key_file, key_command, as_json=as_json)
+
+
+def _adapter(log_format: str | None, inputs: tuple[Path, ...], map_file: Path | None) -> Adapter:
+    from stillwatch.sources.adapter import ImportRequest, load_adapter
+
+    if log_format is None:
+        raise _missing("--format", "`stillwatch import --detect FILE` says which format fits.")
+    if not inputs:
+        raise _missing("INPUT", "Name the files or folders that hold the log.")
+    if map_file is not None and log_format != "generic":
+        raise InputError(
+            f"the format {log_format!r} takes no map.",
+            where="--map",
+            remedy="Leave it out, or give --format generic.",
+        )
+    return load_adapter(log_format, ImportRequest(inputs, map_file))
+
+
+def _missing(what: str, remedy: str) -> InputError:
+    return InputError(f"{what} is missing.", where="stillwatch import", remedy=remedy)
+
+
+def _import(
+    adapter: Adapter,
+    inputs: tuple[Path, ...],
+    lake_path: Path,
+    fills: dict[str, str],
+    key_file: Path | None,
+    key_command: str | None,
+    *,
+    as_json: bool,
+) -> None:
     from datetime import UTC, datetime
 
     from stillwatch.identity import KeySource, Tokeniser
     from stillwatch.lake.store import Lake
-    from stillwatch.sources.adapter import ImportRequest, load_adapter
     from stillwatch.sources.pipeline import input_files, take_in
 
     started = time.monotonic()
-    adapter = load_adapter(log_format, ImportRequest(inputs))
-    fills = _fills(assignments)
     paths = input_files(inputs)
     tokeniser = Tokeniser(KeySource.chosen(file=key_file, command=key_command).read())
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)

@@ -33,6 +33,7 @@ ADAPTERS: dict[str, str] = {
     "bedrock": "stillwatch.sources.bedrock:BedrockAdapter",
     "openai": "stillwatch.sources.openai:OpenaiAdapter",
     "anthropic": "stillwatch.sources.anthropic:AnthropicAdapter",
+    "generic": "stillwatch.sources.generic:GenericAdapter",
 }
 
 
@@ -42,9 +43,11 @@ class ImportRequest:
 
     Attributes:
         inputs: The files and folders that were named.
+        map_file: The map of `generic`.
     """
 
     inputs: tuple[Path, ...] = ()
+    map_file: Path | None = None
 
 
 _NOTHING_ASKED = ImportRequest()

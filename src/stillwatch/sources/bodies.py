@@ -24,7 +24,7 @@ from stillwatch.sources.messages import (
 )
 from stillwatch.sources.values import mapping, number, parsed, sequence, text, whole
 
-__all__ = ["Bodies", "read_bodies"]
+__all__ = ["Bodies", "body_of", "read_bodies"]
 
 _LIMITS = (
     "max_completion_tokens",
@@ -101,6 +101,16 @@ def read_bodies(request: object, response: object) -> Bodies:
     }
     blocked = reason == "guardrail_intervened" or reply.get(_GUARDRAIL) == "INTERVENED"
     return Bodies(columns, answer.refused or reason in _FILTERED, blocked, text(reply.get("model")))
+
+
+def body_of(request: object) -> dict[str, Any]:
+    """A request as a body: itself, or one around its messages or its prompt."""
+    taken = _taken_apart(request)
+    if isinstance(taken, dict):
+        return dict(taken)
+    if isinstance(taken, list):
+        return {"messages": taken}
+    return {} if taken is None else {"prompt": str(taken)}
 
 
 def _taken_apart(body: object) -> object:

@@ -10,6 +10,7 @@ from typing import Any
 
 __all__ = [
     "instant_from_iso",
+    "instant_from_microseconds",
     "instant_from_nanoseconds",
     "instant_from_seconds",
     "mapping",
@@ -104,6 +105,11 @@ def instant_from_nanoseconds(value: object) -> datetime | None:
     if nanoseconds is None or nanoseconds <= 0:
         return None
     return _after_epoch(nanoseconds // 1_000)
+
+
+def instant_from_microseconds(value: float) -> datetime | None:
+    """Microseconds since 1970; nothing before."""
+    return _after_epoch(round(value)) if 0 < value < _LARGEST_INT else None
 
 
 def instant_from_iso(value: object) -> datetime | None:

@@ -1,0 +1,137 @@
+"""Which format a log has: every adapter reads its beginning, and the one that understands it wins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from stillwatch.identity import RAW_COLUMNS
+from stillwatch.records import LOG_TABLES
+from stillwatch.sources.adapter import (
+    ADAPTERS,
+    Adapter,
+    Gathering,
+    ImportRequest,
+    ParsedRow,
+    ParsedTable,
+    Remark,
+    Unreadable,
+    load_adapter,
+)
+
+__all__ = ["Candidate", "detect_format"]
+
+# Enough to tell, and little enough that a file of any size is looked at in a moment.
+_ITEMS = 200
+_FILES = 5
+# What it is worth that a row is an exchange although nobody is billed for it, or at no time.
+_WORTH_WITHOUT_ACCOUNT = 0.25
+# These read whatever has their columns or bodies, whoever wrote it: a format that knows its own
+# by a mark comes before them.
+_LOOSE = frozenset({"canonical", "openai", "anthropic"})
+_QUOTED = re.compile(r"\s*\([^()]*\)")
+Item = ParsedRow | ParsedTable | Unreadable | Remark
+_KNOWN = {name for schema in LOG_TABLES for name in schema.names} | set(RAW_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """How well one format fits.
+
+    Attributes:
+        name: The format.
+        looked_at: Rows looked at, unreadable ones included.
+        whole: Rows that have an account and a time, or belong to a table without.
+        partial: Exchanges without an account or without a time.
+        columns: Canonical columns that some row has.
+        reason: Why the first row that could not be read was not.
+    """
+
+    name: str
+    looked_at: int
+    whole: int
+    partial: int
+    columns: int
+    reason: str
+
+    @property
+    def fit(self) -> float:
+        """From 0, nothing is understood, to 1."""
+        worth = self.whole + _WORTH_WITHOUT_ACCOUNT * self.partial
+        return worth / self.looked_at if self.looked_at else 0.0
+
+    def explain(self) -> str:
+        """The sentence for people."""
+        if not self.looked_at:
+            return "nothing in it is of this format."
+        if self.whole:
+            return (
+                f"{self.whole} of the first {self.looked_at} rows have an account and a time; "
+                f"{self.columns} columns."
+            )
+        if self.partial:
+            return (
+                f"{self.partial} of the first {self.looked_at} rows are exchanges, but without "
+                f"account or time; {self.columns} columns."
+            )
+        return self.reason
+
+
+def detect_format(files: Iterable[Path]) -> list[Candidate]:
+    """Every format but `generic`, the one that fits best first, by the first file that tells.
+
+    A file may say nothing, such as a body that lies beside a log.
+    """
+    found: list[Candidate] = []
+    for path in islice(files, _FILES):
+        found = sorted(
+            (_tried(name, path) for name in ADAPTERS if name != "generic"),
+            key=lambda c: (-c.fit, c.name in _LOOSE, -c.columns, c.name),
+        )
+        if found and found[0].fit > 0:
+            break
+    return found
+
+
+def _tried(name: str, path: Path) -> Candidate:
+    looked_at = whole = partial = 0
+    columns: set[str] = set()
+    reason = ""
+    try:
+        for item in islice(_told(load_adapter(name, ImportRequest((path,))), path), _ITEMS):
+            if isinstance(item, Remark):
+                continue
+            if isinstance(item, Unreadable):
+                looked_at += 1
+                reason = reason or item.reason
+                continue
+            rows = item.rows.num_rows if isinstance(item, ParsedTable) else 1
+            is_whole = _is_whole(item)
+            looked_at += rows
+            whole += rows * is_whole
+            partial += rows * (not is_whole)
+            columns |= _names(item) & _KNOWN
+    except Exception as error:  # whatever one format makes of another's bytes is no failure
+        looked_at, reason = looked_at + 1, f"it cannot be read ({type(error).__name__})."
+    # A reason may quote names from the file, which stand in parentheses.
+    return Candidate(name, looked_at, whole, partial, len(columns), _QUOTED.sub("", reason))
+
+
+def _told(adapter: Adapter, path: Path) -> Iterator[Item]:
+    """What the adapter says of a file, and what it kept for a second file such as a batch's."""
+    yield from islice(adapter.read(path), _ITEMS)
+    if isinstance(adapter, Gathering):
+        yield from (item for _, item in adapter.remaining())
+
+
+def _names(item: ParsedRow | ParsedTable) -> set[str]:
+    if isinstance(item, ParsedTable):
+        return set(item.rows.column_names)
+    return {name for name, value in item.row.items() if value is not None}
+
+
+def _is_whole(item: ParsedRow | ParsedTable) -> bool:
+    return item.table != "exchanges" or {"account_id", "started_at"} <= _names(item)
