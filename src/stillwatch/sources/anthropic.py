@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from stillwatch.records import ExchangeStatus
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.batches import BatchFiles, BatchLine
 from stillwatch.sources.call_lines import Told, told_of_file
-from stillwatch.sources.logged_call import LoggedCall, read_call
+from stillwatch.sources.logged_call import NO_OBJECT, LoggedCall, read_call
 from stillwatch.sources.messages import (
-    Answer,
     read_answer,
     read_request,
     read_settings,
@@ -29,8 +27,9 @@ from stillwatch.sources.provider_rows import (
     account_of,
     caller_columns,
     first_whole,
+    is_of_another_kind,
     sdk_metadata,
-    status_of_failure,
+    status_of,
     without_redacted_text,
 )
 from stillwatch.sources.values import mapping, sequence, text, whole
@@ -83,10 +82,10 @@ class AnthropicAdapter:
         call = read_call(value)
         if isinstance(call, str):
             return call
-        if _answers_nobody(call):
+        if is_of_another_kind(call, _NOT_MODEL_CALLS):
             return None
         if call.request is None:
-            return "The request's body is no JSON object."
+            return NO_OBJECT
         if call.path.endswith(("/completions", "/responses")) or "choices" in call.answered:
             return _OTHER_FORMAT
         return self._row(call)
@@ -115,7 +114,7 @@ class AnthropicAdapter:
             "max_output_tokens": asked.get("max_tokens"),
             "temperature": asked.get("temperature"),
             "settings": read_settings({**asked, "reasoning_effort": _effort(asked)}),
-            "status": _status(call, answer),
+            "status": status_of(call, answer),
             "stop_reason": answer.stop_reason,
             "endpoint": "batch" if call.envelope.get("endpoint") == "batch" else "chat",
             "prefill": request.prefill,
@@ -151,13 +150,6 @@ def _batch_lines(value: Mapping[str, Any]) -> list[BatchLine]:
     return []
 
 
-def _answers_nobody(call: LoggedCall) -> bool:
-    if any(part in call.path for part in _NOT_MODEL_CALLS):
-        return True
-    method = text(call.request_record.get("method")) or text(call.envelope.get("method")) or ""
-    return method.upper() in ("GET", "DELETE")
-
-
 def _input_tokens(usage: Mapping[str, Any]) -> int | None:
     """All that was read: what came from the cache, Anthropic counts apart."""
     counts = [n for name in _INPUT_TOKENS if (n := whole(usage.get(name))) is not None]
@@ -174,14 +166,3 @@ def _effort(asked: Mapping[str, Any]) -> str | None:
         or (str(budget) if budget is not None else None)
         or (kind if kind not in ("enabled", "disabled") else None)
     )
-
-
-def _status(call: LoggedCall, answer: Answer) -> str | None:
-    failure = status_of_failure(call)
-    if failure is not None:
-        return failure.value
-    if answer.refused:
-        return ExchangeStatus.REFUSED.value
-    # Without an answer and without a status, nobody said how it ended.
-    known = call.answer is not None or call.status_code is not None
-    return ExchangeStatus.OK.value if known else None

@@ -13,7 +13,7 @@ from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ImportRequest, ParsedRow, Remark, Unreadable
 from stillwatch.sources.bedrock_companions import Companions, is_companion
 from stillwatch.sources.bodies import Bodies, read_bodies
-from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
+from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.values import (
     instant_from_iso,
     mapping,
@@ -72,19 +72,13 @@ class BedrockAdapter:
         if is_companion(path) or path.name == _PERMISSION_CHECK:
             return
         companions = Companions(path, self._folder_of(path))
-        last = 0
-        try:
-            with unpacked(path) as stream:
-                for item in json_values(stream):
-                    if isinstance(item, Unreadable):
-                        last = item.line
-                        yield item
-                        continue
-                    last, value = item
-                    for record in _records(value):
-                        yield from self._read_record(last, record, companions)
-        except BROKEN_FILE:
-            yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+        for item in values_of_file(path):
+            if isinstance(item, Unreadable):
+                yield item
+                continue
+            line, value = item
+            for record in _records(value):
+                yield from self._read_record(line, record, companions)
 
     def _folder_of(self, path: Path) -> Path:
         inside = [f for f in self.folders if path.resolve().is_relative_to(f.resolve())]

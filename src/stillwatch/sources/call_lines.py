@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.sources.adapter import ParsedRow, Unreadable
-from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
+from stillwatch.sources.json_values import values_of_file
 
 __all__ = ["Told", "told_of_file"]
 
@@ -23,22 +23,16 @@ def told_of_file(
     Args:
         tell: Given the line or record number and the JSON value that stands there.
     """
-    last = 0
-    try:
-        with unpacked(path) as stream:
-            for item in json_values(stream):
-                if isinstance(item, Unreadable):
-                    last = item.line
-                    yield item
-                    continue
-                last, value = item
-                try:
-                    told = tell(last, value)
-                except RecursionError:
-                    told = "The JSON is nested too deeply."
-                if isinstance(told, str):
-                    yield Unreadable(last, told)
-                elif told is not None:
-                    yield ParsedRow(last, told)
-    except BROKEN_FILE:
-        yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+    for item in values_of_file(path):
+        if isinstance(item, Unreadable):
+            yield item
+            continue
+        line, value = item
+        try:
+            told = tell(line, value)
+        except RecursionError:
+            told = "The JSON is nested too deeply."
+        if isinstance(told, str):
+            yield Unreadable(line, told)
+        elif told is not None:
+            yield ParsedRow(line, told)

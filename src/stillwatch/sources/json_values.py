@@ -16,7 +16,14 @@ import pyarrow as pa
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.lines import opened
 
-__all__ = ["BROKEN_FILE", "LARGEST_VALUE", "ByteSource", "json_values", "unpacked"]
+__all__ = [
+    "BROKEN_FILE",
+    "LARGEST_VALUE",
+    "ByteSource",
+    "json_values",
+    "unpacked",
+    "values_of_file",
+]
 
 # A request with its answer is some kilobytes, a batch of 512 some megabytes. What is larger
 # than this is no log line, and reading it whole would let one file decide our memory.
@@ -73,11 +80,24 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
+def values_of_file(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:
+    """`json_values` of a file, packed or not; where it is damaged, those before the damage."""
+    last = 0
+    try:
+        with unpacked(path) as stream:
+            for item in json_values(stream):
+                last = item.line if isinstance(item, Unreadable) else item[0]
+                yield item
+    except BROKEN_FILE:
+        yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+
+
 def json_values(stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
     """Every value of a file of JSON lines, or of one document, with its line or record number.
 
-    A line that holds an array gives its elements; values end to end are taken apart. A file whose first line is a bracket and no
-    more is one document, as pretty-printers write it; its records are counted instead.
+    A line that holds an array gives its elements; values end to end are taken apart. A file whose
+    first line is a bracket and no more is one document, as pretty-printers write it; its records
+    are counted instead.
     """
     first = _first_line(stream)
     if first is None:

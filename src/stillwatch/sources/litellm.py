@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from stillwatch.records import ExchangeStatus
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
-from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
+from stillwatch.sources.call_lines import told_of_file
 from stillwatch.sources.messages import (
     Answer,
     read_answer,
@@ -71,22 +71,7 @@ class LitellmAdapter:
 
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
         """The exchanges of one file; calls that are no model's answer are passed over."""
-        last = 0
-        try:
-            with unpacked(path) as stream:
-                for item in json_values(stream):
-                    if isinstance(item, Unreadable):
-                        last = item.line
-                        yield item
-                        continue
-                    last, payload = item
-                    row = self.row_or_reason(payload)
-                    if isinstance(row, str):
-                        yield Unreadable(last, row)
-                    elif row is not None:
-                        yield ParsedRow(last, row)
-        except BROKEN_FILE:
-            yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+        return told_of_file(path, lambda _line, payload: self.row_or_reason(payload))
 
     def row_or_reason(self, payload: object) -> dict[str, Any] | str | None:
         """The exchange of one payload, why there is none, or None for a call of another kind."""

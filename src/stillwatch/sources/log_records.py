@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.sources.adapter import Unreadable
-from stillwatch.sources.json_values import BROKEN_FILE, json_values, unpacked
+from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.lines import LONGEST_LINE_BYTES, Line, first_bytes, numbered_lines
 
 __all__ = ["delimited_rows", "log_records", "named_values"]
@@ -53,15 +53,8 @@ def log_records(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:
     start = first_bytes(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n")
     if start and not start.startswith((b"{", b"[")) and not _is_zstd(start):
         yield from _csv_records(path)
-        return
-    last = 0
-    try:
-        with unpacked(path) as stream:
-            for item in json_values(stream):
-                last = item.line if isinstance(item, Unreadable) else item[0]
-                yield item
-    except BROKEN_FILE:
-        yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+    else:
+        yield from values_of_file(path)
 
 
 def _csv_records(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:

@@ -14,7 +14,7 @@ from typing import Any
 from stillwatch.sources.streamed import assembled, events_of_text
 from stillwatch.sources.values import mapping, parsed, sequence, text, whole
 
-__all__ = ["LoggedCall", "read_call"]
+__all__ = ["NO_OBJECT", "LoggedCall", "read_call"]
 
 _REQUEST_KEYS = ("request", "request_body", "requestBody", "req", "kwargs", "params", "input")
 _RESPONSE_KEYS = ("response", "response_body", "responseBody", "resp", "completion", "output")
@@ -29,7 +29,7 @@ _NO_REQUEST = (
     "The line has no request: put the request's body under `request` and what came back under "
     "`response`."
 )
-_NO_OBJECT = "The request's body is no JSON object."
+NO_OBJECT = "The request's body is no JSON object."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _request_of(
         # A flat line: request and envelope in one. The answer's keys are not the request's.
         apart = {*_RESPONSE_KEYS, *_CHUNK_KEYS}
         return {}, {key: value for key, value in line.items() if key not in apart}
-    return _NO_OBJECT if text(line.get("request")) else _NO_REQUEST
+    return NO_OBJECT if text(line.get("request")) else _NO_REQUEST
 
 
 def _response_of(line: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:

@@ -16,7 +16,7 @@ from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.batches import BatchFiles, BatchLine
 from stillwatch.sources.call_lines import Told, told_of_file
-from stillwatch.sources.logged_call import LoggedCall, read_call
+from stillwatch.sources.logged_call import NO_OBJECT, LoggedCall, read_call
 from stillwatch.sources.messages import (
     Answer,
     read_answer,
@@ -29,7 +29,9 @@ from stillwatch.sources.provider_rows import (
     account_of,
     caller_columns,
     first_whole,
+    is_of_another_kind,
     sdk_metadata,
+    status_of,
     status_of_failure,
     without_redacted_text,
 )
@@ -87,7 +89,7 @@ class OpenaiAdapter:
         if _answers_nobody(call):
             return None
         if call.request is None:
-            return "The request's body is no JSON object."
+            return NO_OBJECT
         if call.path.endswith("/messages") or call.answered.get("type") == "message":
             return _OTHER_FORMAT
         return self._row(call)
@@ -154,10 +156,8 @@ def _batch_line(value: Mapping[str, Any]) -> BatchLine | None:
 
 def _answers_nobody(call: LoggedCall) -> bool:
     """Embeddings and the like, and answers that are lists of things rather than words."""
-    if any(part in call.path for part in _NOT_MODEL_CALLS):
-        return True
-    method = text(call.request_record.get("method")) or text(call.envelope.get("method")) or ""
-    return method.upper() in ("GET", "DELETE") or call.answered.get("object") == "list"
+    lists = call.answered.get("object") == "list"
+    return lists or is_of_another_kind(call, _NOT_MODEL_CALLS)
 
 
 def _endpoint(call: LoggedCall) -> str:
@@ -188,13 +188,6 @@ def _reasoning_tokens(usage: Mapping[str, Any]) -> Any:
 
 
 def _status(call: LoggedCall, answer: Answer) -> str | None:
-    failure = status_of_failure(call)
-    if failure is None and call.answered.get("status") == "failed":
-        failure = ExchangeStatus.ERROR
-    if failure is not None:
-        return failure.value
-    if answer.refused:
-        return ExchangeStatus.REFUSED.value
-    # Without an answer and without a status, nobody said how it ended.
-    known = call.answer is not None or call.status_code is not None
-    return ExchangeStatus.OK.value if known else None
+    if call.answered.get("status") == "failed" and status_of_failure(call) is None:
+        return ExchangeStatus.ERROR.value
+    return status_of(call, answer)

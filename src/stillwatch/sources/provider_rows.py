@@ -10,6 +10,7 @@ from typing import Any
 
 from stillwatch.records import ExchangeStatus
 from stillwatch.sources.logged_call import LoggedCall
+from stillwatch.sources.messages import Answer
 from stillwatch.sources.rows import moment_of
 from stillwatch.sources.values import mapping, number, stated, text
 
@@ -18,7 +19,9 @@ __all__ = [
     "account_of",
     "caller_columns",
     "first_whole",
+    "is_of_another_kind",
     "sdk_metadata",
+    "status_of",
     "status_of_failure",
     "without_redacted_text",
 ]
@@ -163,6 +166,25 @@ def sdk_metadata(call: LoggedCall) -> dict[str, Any]:
         if name.startswith(("x-stainless-", "anthropic-beta", "anthropic-version", "openai-beta"))
     }
     return told
+
+
+def is_of_another_kind(call: LoggedCall, paths: Iterable[str]) -> bool:
+    """Whether no model was asked: the URL has one of these parts, or the method asks nothing."""
+    if any(part in call.path for part in paths):
+        return True
+    method = text(call.request_record.get("method")) or text(call.envelope.get("method")) or ""
+    return method.upper() in ("GET", "DELETE")
+
+
+def status_of(call: LoggedCall, answer: Answer) -> str | None:
+    """How the call ended; None where neither an answer nor a status says it."""
+    failure = status_of_failure(call)
+    if failure is not None:
+        return failure.value
+    if answer.refused:
+        return ExchangeStatus.REFUSED.value
+    known = call.answer is not None or call.status_code is not None
+    return ExchangeStatus.OK.value if known else None
 
 
 def status_of_failure(call: LoggedCall) -> ExchangeStatus | None:
