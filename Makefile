@@ -7,6 +7,9 @@ JOBS ?= 1
 WORKERS ?= auto
 READY := .venv/.ready
 
+# Images that set this make every command compile its imports again, which takes seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-browser test-gateways test-worlds check format bench suite lock clean
 

@@ -12,15 +12,24 @@ import numpy as np
 from stillwatch.campaigns.declared import Declarations
 from stillwatch.campaigns.evalues import SELECTION
 from stillwatch.campaigns.looks import FIRST_LOOK, FIRST_STAGE
-from stillwatch.campaigns.reading import read_evidence
+from stillwatch.campaigns.reading import Evidence, read_evidence
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import DAY_HOURS, FirstFlags, Replay, reported_accounts
-from stillwatch.campaigns.weighing import Decision, Weighed, decide, prepare, weigh
+from stillwatch.campaigns.weighing import (
+    Decision,
+    Prepared,
+    Raised,
+    Weighed,
+    decide,
+    prepare,
+    raise_groups,
+    weigh_raised,
+)
 from stillwatch.lake.log import Log
 from stillwatch.records import ActorProfile, Findings
 from stillwatch.signals.traffic import Traffic, microseconds
 
-__all__ = ["Progress", "ScanSettings", "missing_evidence", "scan"]
+__all__ = ["Linked", "Progress", "ScanSettings", "link", "missing_evidence", "scan"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -66,27 +75,52 @@ class ScanSettings:
     profiles: tuple[ActorProfile, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A log that was read, and its accounts linked: what no signal left out can change."""
+
+    evidence: Evidence
+    prepared: Prepared
+    raised: Raised
+
+
+def _silent(_step: str, _done: int, _all: int) -> None:
+    """Tells nobody."""
+
+
+def link(log: Log, *, grid_hours: int = DAY_HOURS, progress: Progress = _silent) -> Linked:
+    """Read a log and link its accounts; several scans of it may begin with that.
+
+    Args:
+        grid_hours, progress: As in `scan`.
+    """
+    evidence = read_evidence(
+        log, grid_hours=grid_hours, progress=lambda rows: progress("read", rows, 0)
+    )
+    progress("weigh", 0, 0)
+    prepared = prepare(evidence.traffic)
+    return Linked(evidence, prepared, raise_groups(evidence, prepared))
+
+
 def scan(
     log: Log,
     settings: ScanSettings,
     *,
     notes: dict[str, Any],
-    progress: Progress = lambda _step, _done, _all: None,
+    progress: Progress = _silent,
+    linked: Linked | None = None,
 ) -> Findings:
     """Find the campaigns of a log.
 
     Args:
         notes: Kept with the findings: the command, the version, the rate, when it was given.
         progress: Called with the step's name, how much is done, and of how much (0: unknown).
+        linked: Of this log, with the grid of these settings; it is read if absent.
     """
-    evidence = read_evidence(
-        log,
-        grid_hours=settings.grid_hours,
-        progress=lambda rows: progress("read", rows, 0),
-    )
-    progress("weigh", 0, 0)
-    prepared = prepare(evidence.traffic)
-    weighed = weigh(evidence, settings.without, prepared=prepared)
+    if linked is None:
+        linked = link(log, grid_hours=settings.grid_hours, progress=progress)
+    evidence, prepared = linked.evidence, linked.prepared
+    weighed = weigh_raised(evidence, linked.raised, settings.without)
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)

@@ -13,11 +13,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from stillwatch.campaigns.scan import ScanSettings, link
+from stillwatch.campaigns.scan import scan as run_scan
 from stillwatch.campaigns.tells import SIGNALS
 from stillwatch.evaluation.found import read_canonical_findings
 from stillwatch.evaluation.framing import FRAMES, frame
@@ -29,12 +30,16 @@ from stillwatch.evaluation.suite.condensing import condense
 from stillwatch.evaluation.suite.playing import attack
 from stillwatch.evaluation.truth_stages import replace_stages
 from stillwatch.evaluation.world import open_world_log, read_truth
-from stillwatch.records import StillwatchError
+from stillwatch.lake.log import open_log
+from stillwatch.records import StillwatchError, write_findings
 
 __all__ = ["EACH_SIGNAL", "measure_cell", "stillwatch"]
 
 EACH_SIGNAL = "each signal"
-"""A scan of this name stands for one scan without each signal there is."""
+"""A scan of this name stands for one scan without each signal there is.
+
+Linking asks none of them, so it is done once for all of these scans.
+"""
 
 _STEP = timedelta(hours=2)
 _LARGE = 10_000
@@ -71,8 +76,11 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
 
         attacked = attack(cell.world, scratch, command, _tables, rounds=rounds)
         return result | {"commands": _in_words(commands), "attack": attacked}
-    scans = {}
-    for scan in _each(cell.scans):
+    scans: dict[str, Any] = {}
+    for scan in cell.scans:
+        if scan.name == EACH_SIGNAL:
+            scans |= _without_each_signal(world, scratch / "findings", scan.fdr)
+            continue
         log, truth = world, world
         if scan.altered:
             log = scratch / "altered"
@@ -99,14 +107,27 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
     return result | {"commands": _in_words(commands), "scans": scans}
 
 
-def _each(scans: Sequence[ScanOf]) -> list[ScanOf]:
-    spread = []
-    for scan in scans:
-        if scan.name == EACH_SIGNAL:
-            spread += [replace(scan, name=f"without {s}", without=(s,)) for s in sorted(SIGNALS)]
-        else:
-            spread.append(scan)
-    return spread
+def _without_each_signal(world: Path, out: Path, rate: float) -> dict[str, Any]:
+    """What `condense` keeps of a scan without each signal, by `without <signal>`."""
+    log = open_log(
+        exchanges=[world / "exchanges"],
+        accounts=world / "accounts.parquet",
+        credentials=world / "credentials.parquet",
+        releases=world / "model_releases.parquet",
+    )
+    linked = link(log)
+    scans = {}
+    for signal in sorted(SIGNALS):
+        settings = ScanSettings(rate=rate, with_timeline=False, without=frozenset({signal}))
+        findings = run_scan(log, settings, notes={"fdr": rate}, linked=linked)
+        shutil.rmtree(out, ignore_errors=True)
+        write_findings(findings, out)
+        scans[f"without {signal}"] = {
+            "missing_evidence": findings.notes["missing_evidence"],
+            "groups_tested": findings.tested.num_rows,
+            **condense(world, out, baselines=False),
+        }
+    return scans
 
 
 def _tables(log: str) -> list[str]:

@@ -8,9 +8,10 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def run_cells(
     Args:
         cells: Of the suite.
         out: Folder of the results, one file a cell.
-        jobs: Cells that are measured at the same time.
+        jobs: Cells that are measured at the same time, each in a process of its own.
         only: Pattern of the cells to run, such as `evasion--*`.
         tell: Told of each cell that ends.
     """
@@ -73,17 +74,13 @@ def run_cells(
     wanted = [cell for cell in cells if fnmatch.fnmatch(cell.file.removesuffix(".json"), only)]
     waiting = [cell for cell in wanted if not _read(cell, out).current]
     failed: dict[str, str] = {}
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        futures = {pool.submit(_measure, cell, out): cell for cell in waiting}
-        for number, future in enumerate(as_completed(futures), start=1):
-            name = futures[future].file.removesuffix(".json")
-            try:
-                seconds = future.result()
-            except StillwatchError as error:
-                failed[name] = str(error)
-                tell(f"{number} of {len(waiting)}: {name} failed: {error}")
-            else:
-                tell(f"{number} of {len(waiting)}: {name}, {seconds:.0f} s")
+    for number, (cell, seconds, error) in enumerate(_all(waiting, out, jobs), start=1):
+        name = cell.file.removesuffix(".json")
+        if error is None:
+            tell(f"{number} of {len(waiting)}: {name}, {seconds:.0f} s")
+        else:
+            failed[name] = error
+            tell(f"{number} of {len(waiting)}: {name} failed: {error}")
     return Ran(len(waiting) - len(failed), len(wanted) - len(waiting), failed)
 
 
@@ -92,11 +89,24 @@ def read_results(cells: Sequence[Cell], out: Path) -> list[Measured]:
     return [_read(cell, out) for cell in cells]
 
 
-def _measure(cell: Cell, out: Path) -> float:
+def _all(cells: Sequence[Cell], out: Path, jobs: int) -> Iterator[tuple[Cell, float, str | None]]:
+    """Each cell when it has been measured, with its seconds and, if it failed, why."""
+    if jobs <= 1:
+        yield from ((cell, *_measure(cell, out)) for cell in cells)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(_measure, cell, out): cell for cell in cells}
+        for future in as_completed(futures):
+            yield futures[future], *future.result()
+
+
+def _measure(cell: Cell, out: Path) -> tuple[float, str | None]:
     began = time.monotonic()
     scratch = Path(tempfile.mkdtemp(prefix="stillwatch-suite-"))
     try:
         result = measure_cell(cell, scratch)
+    except StillwatchError as error:
+        return time.monotonic() - began, str(error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     value = {
@@ -110,7 +120,7 @@ def _measure(cell: Cell, out: Path) -> float:
     partial = place.with_suffix(".partial")
     partial.write_text(json.dumps(value, default=str) + "\n")
     os.replace(partial, place)
-    return time.monotonic() - began
+    return time.monotonic() - began, None
 
 
 def _read(cell: Cell, out: Path) -> Measured:
