@@ -17,6 +17,7 @@ from scipy.stats import hypergeom
 from stillwatch.linking.dealt import not_dealt_out
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import who_works
+from stillwatch.linking.ordinary import ordinary_users
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
 
@@ -61,15 +62,19 @@ def leave_out_copied(
     that most of its users have from such exchanges alone is not the group's. An account stays if what is
     left of its part is still like the others' (`who_works`).
 
-    Nor is an account a member that keeps to itself more than dealing allows (`dealt.not_dealt_out`).
+    Nor is an account a member that keeps to itself more than dealing allows (`dealt.not_dealt_out`), or
+    that uses the wording no more than accounts in none of these groups do (`ordinary.ordinary_users`).
 
     A queue that sends each item several times leaves its workers what they repeated. In such a group an
     account goes, too, if it was repeated more than the others were. Null: the members' items are dealt
     out at random, so that each has a hypergeometric number of repeated ones; Bonferroni over members.
     """
     exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    grouped = np.zeros(len(exchanges), np.bool_)
+    for group in groups:
+        grouped[group.accounts] = True
     return [
-        _own_evidence(group, traffic, fragments, exchanges, parameters)
+        _own_evidence(group, traffic, fragments, exchanges, grouped, parameters)
         if group.by_wording
         else group
         for group in groups
@@ -81,6 +86,7 @@ def _own_evidence(
     traffic: Traffic,
     fragments: Fragments,
     exchanges: IntArray,
+    grouped: BoolArray,
     parameters: LinkingParameters,
 ) -> Group:
     accounts = traffic.accounts[group.rows].astype(np.int64)
@@ -91,6 +97,7 @@ def _own_evidence(
     works = who_works(traffic, group.rows[carries & ~silent], exchanges, parameters)
     gone = np.setdiff1d(accounts[silent | ~carries], works)
     gone = np.union1d(gone, not_dealt_out(traffic, group.rows))
+    gone = np.union1d(gone, ordinary_users(group, traffic, fragments, exchanges, grouped))
     if repeats:
         counted = items.counted
         gone = np.union1d(gone, _repeated_most(accounts[counted], items.shared[counted]))
