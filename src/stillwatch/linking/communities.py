@@ -7,6 +7,7 @@ Nothing compares all pairs, and a hub glues nobody: what many share weighs next 
 from __future__ import annotations
 
 import random
+import threading
 
 import igraph
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = ["find_communities"]
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 Edges = tuple[IntArray, IntArray, FloatArray]
+
+_ONE_GENERATOR = threading.Lock()  # igraph has one for the process, and looks run side by side
 
 
 def find_communities(
@@ -100,13 +103,14 @@ def _graph(accounts: int, fragments: int, edges: Edges, fact_edges: Edges) -> ig
 
 
 def _leiden(graph: igraph.Graph, resolution: float, seed: int) -> IntArray:
-    igraph.set_random_number_generator(random.Random(seed))
-    found = graph.community_leiden(
-        objective_function="modularity",
-        weights="weight",
-        resolution=max(1.0, resolution),
-        n_iterations=2,
-    )
+    with _ONE_GENERATOR:
+        igraph.set_random_number_generator(random.Random(seed))
+        found = graph.community_leiden(
+            objective_function="modularity",
+            weights="weight",
+            resolution=max(1.0, resolution),
+            n_iterations=2,
+        )
     return np.asarray(found.membership, np.int64)
 
 
