@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from planted_logs import TUTOR, LogBook
 from stillwatch.campaigns.clauses import (
     LEAN,
     Scores,
+    _log_stake,
     acts_as_one,
     all_act_as_one,
     own_work,
@@ -61,6 +63,30 @@ def test_two_strangers_among_twenty_workers_do_not_acquit_the_twenty() -> None:
     with_strangers = log_e(np.concatenate([workers, [26.0, 18.0]]), others)
 
     assert np.log(1e6) < with_strangers < log_e(workers, others)
+
+
+def test_stolen_keys_do_not_acquit_those_who_work_beside_them() -> None:
+    """Five of 25 carry their owners' subjects; the others are shown, at the price of the choice."""
+    rng = np.random.default_rng(8)
+    others, workers = rng.uniform(5, 20, size=400), rng.normal(0, 0.7, size=20)
+    keys = rng.uniform(8, 20, size=5)
+    scores = scores_of(np.concatenate([workers, keys]), others)
+    acts = acts_as_one(scores, 0, np.ones(len(scores.accounts), np.bool_))
+
+    assert set(acts.left_out) <= set(range(20, 25))
+    assert len(acts.left_out) > 0
+    assert np.log(1e6) < acts.log_e < log_e(workers, others) - 5
+
+
+def test_whoever_is_left_out_is_paid_for() -> None:
+    """The stakes on all choices add up to 1, so that none is free."""
+    rng = np.random.default_rng(9)
+    members, others = rng.uniform(-2, 12, size=(400, 8)), rng.uniform(-2, 12, size=(400, 60))
+    values = [np.exp(log_e(m, o)) for m, o in zip(members, others, strict=True)]
+    stakes = [_log_stake(7, n) + np.log(comb(7, n)) for n in range(4)]
+
+    assert np.exp(stakes).sum() == pytest.approx(1.0)
+    assert np.mean(values) <= 1
 
 
 def test_members_like_the_others_earn_nothing() -> None:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from planted_logs import DAY, JUDGE, START, LogBook, members_of, planted
+from planted_logs import DAY, JUDGE, START, VOCABULARY, LogBook, members_of, planted
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.lake.log import open_log
 from stillwatch.records import EXCHANGES, FINDINGS_TABLES, Findings, Target, conform
@@ -240,6 +240,18 @@ def test_a_lone_worker_is_no_campaign(tmp_path: Path) -> None:
     book, _ = planted(25, workers=1, daily=60)
 
     assert book.scan(tmp_path).campaigns.num_rows == 0
+
+
+def test_workers_are_found_beside_stolen_keys_whose_owners_are_not_named(tmp_path: Path) -> None:
+    """The owners ask what concerns them in the queue's wording; the thief sends items by their keys."""
+    book, workers = planted(workers=20)
+    book.people(150, name="z", prompts=40)
+    keys = book.people(4, name="key", wrapper=JUDGE, prompts=40)
+    for key in keys * 30:
+        item = JUDGE.format(" ".join(book.rng.sample(VOCABULARY, 14)))
+        book.exchange(key, item, book.moment(book.rng.randrange(6)))
+
+    assert members_of(book.scan(tmp_path, rate=0.05)) == set(workers)
 
 
 def test_an_honest_crowd_with_the_judges_wrapper_is_not_reported(tmp_path: Path) -> None:

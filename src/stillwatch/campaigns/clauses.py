@@ -21,6 +21,7 @@ from typing import Any
 import numba as nb
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
 from stillwatch.campaigns.evalues import conformal_martingale, largest_martingale
 from stillwatch.linking.groups import Group
@@ -48,6 +49,7 @@ LARGEST_POOL = 48  # members of a group that are looked at
 MINIMUM_WORK = 5  # exchanges below which an account says too little to be compared
 SEED = 20_26
 LEAN = 3.0  # standard deviations by which the mean of one queue's scores may exceed 0
+WHOLE = 0.9  # part of clause 1's stake that is on all members; the rest is on their parts
 STRICT = 1e-4  # family-wise level at which groups leave the reference of the others
 PROMPTS = np.array([8, 16, 32])  # edges of the strata in which accounts are compared
 EXCHANGES = np.array([32, 128, 512])
@@ -81,6 +83,7 @@ class ActsAsOne:
     `log_e` is that of division alone. A common clock has honest causes that no null of ours holds
     (an app's timer, a release, a timetable), so it is shown and never convicts: taken as an
     alternative, it let such crowds through on worlds built to try it.
+    Of the `left_out`, `log_e` says nothing: it is the evidence that the others act as one.
     """
 
     log_e: float
@@ -91,6 +94,7 @@ class ActsAsOne:
     synchrony_scores: FloatArray
     division_reference: IntArray
     synchrony_reference: IntArray
+    left_out: IntArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,24 +220,58 @@ def _acts_as_one(
 ) -> ActsAsOne:
     inside = scores.group == number
     reference = reference & ~inside
+    divide = division.bets(), len(PROMPTS) + 1
     log_division, most_division, division_reference = _martingale(
-        binned[0], inside, reference, division.bets(), len(PROMPTS) + 1
+        binned[0], inside, reference, *divide
     )
+    apart = np.flatnonzero(inside)[_left_out(scores.division[inside])]
+    weighed = inside.copy()
+    weighed[apart] = False
+    if len(apart):
+        log_division, _, _ = _martingale(binned[0], weighed, reference, *divide)
     log_synchrony, _, synchrony_reference = _martingale(
         binned[1], inside, reference, synchrony.bets(), len(EXCHANGES) + 1
     )
-    divided = scores.division[inside]
-    consistent = _dealt_at_random(divided)
+    consistent = _dealt_at_random(scores.division[weighed])
+    members = int((~np.isnan(scores.division[inside])).sum())
     return ActsAsOne(
-        log_e=log_division if consistent else -np.inf,
-        largest=most_division,
+        log_e=log_division + _log_stake(members, len(apart)) if consistent else -np.inf,
+        largest=most_division + _log_stake(members, 0),
         log_e_synchrony=log_synchrony,
         sampled=scores.accounts[inside],
-        division_scores=divided,
+        division_scores=scores.division[inside],
         synchrony_scores=scores.synchrony[inside],
         division_reference=division_reference,
         synchrony_reference=synchrony_reference,
+        left_out=scores.accounts[apart],
     )
+
+
+def _left_out(scores: FloatArray) -> IntArray:
+    """Positions of the highest scores, as few as leave the others a mean that dealing allows.
+
+    Nobody where the mean of all is allowed, or none that half of them have. A stolen key carries its
+    owner's subjects beside the queue's, and scores high. Whom to leave out may be chosen by the scores,
+    because every choice has a stake of its own (`_log_stake`).
+    """
+    order = np.argsort(-scores, kind="stable")  # what is not a number comes last
+    for number in range(int((~np.isnan(scores)).sum()) // 2 + 1):
+        if _dealt_at_random(scores[order[number:]]):
+            return np.sort(order[:number])
+    return order[:0]
+
+
+def _log_stake(members: int, left_out: int) -> float:
+    """Log of the part of clause 1's stake that is on this choice of members.
+
+    `WHOLE` is on all of them; the rest is dealt evenly over the numbers that may be left out, up to
+    half, and over the choices of as many. The stakes add up to 1, so what one choice, however chosen,
+    contributes is at most a mean of e-values (`docs/statistics.md`, theorem 1a).
+    """
+    if left_out == 0:
+        return float(np.log(WHOLE))
+    choices = gammaln(members + 1) - gammaln(left_out + 1) - gammaln(members - left_out + 1)
+    return float(np.log1p(-WHOLE) - np.log(members // 2) - choices)
 
 
 def _dealt_at_random(scores: FloatArray) -> bool:

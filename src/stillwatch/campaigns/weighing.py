@@ -74,7 +74,8 @@ class WeighedGroup:
 
     Attributes:
         named: Those of it who are in it on their own evidence, whom a report names
-            (`linking.copied`); all of it where clause 1 or 2 says nothing, so that nobody asks.
+            (`linking.copied`), less those of whom clause 1 says nothing; where it or clause 2 says
+            nothing of anybody, nobody asks for their own evidence.
             Where they are too few for a group, clause 1 has no evidence.
         figures: What describes its work (`collection.FIGURES`).
         score: How much it looks like a harvest, by the half of its members that harvest least;
@@ -286,7 +287,7 @@ def weigh_raised(
     named = dict(zip(shown, copied, strict=True))
     weighed = []
     for number, group in enumerate(groups):
-        own_evidence = named.get(number, group)
+        own_evidence = _without(named.get(number, group), acts[number].left_out, traffic)
         enough = len(own_evidence.accounts) >= MINIMUM
         weighed.append(
             WeighedGroup(
@@ -305,6 +306,11 @@ def weigh_raised(
     openly = [g for g in weighed if g.togetherness.openly]
     owners = _owners(traffic, scores, openly)
     return Weighed(traffic, wording, raised.fragments, weighed, owners, tells)
+
+
+def _without(group: Group, left_out: IntArray, traffic: Traffic) -> Group:
+    kept = np.setdiff1d(group.accounts, left_out)
+    return group if len(kept) == len(group.accounts) else group.only(kept, traffic)
 
 
 def _decided_by_a_tie(

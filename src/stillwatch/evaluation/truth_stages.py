@@ -153,7 +153,8 @@ class TruthStages:
             raised = replace(
                 raised,
                 acts=[
-                    replace(a, log_e=a.largest) if o else a for a, o in zip(acts, own, strict=True)
+                    replace(a, log_e=a.largest, left_out=a.left_out[:0]) if o else a
+                    for a, o in zip(acts, own, strict=True)
                 ],
                 tied=[1.0 if o else t for t, o in zip(raised.tied, own, strict=True)],
             )
