@@ -99,6 +99,18 @@ def test_ids_and_times_are_those_of_the_payload() -> None:
             assert abs(distance) <= timedelta(microseconds=1)
 
 
+@pytest.mark.parametrize("place", ["requester_metadata", "requester_custom_headers"])
+def test_the_proxys_id_of_the_request_is_told(place: str, tmp_path: Path) -> None:
+    """The header that a proxy in front set, by which its own log knows the request."""
+    headers = {"x-request-id": "8d1f"}
+    metadata = {place: {"headers": headers} if place == "requester_metadata" else headers}
+    payload = _payload()
+
+    row = _row_of(tmp_path, payload | {"metadata": payload["metadata"] | metadata})
+
+    assert row["request_id"] == "8d1f"
+
+
 def test_printed_and_packed_documents_are_read(tmp_path: Path) -> None:
     """A pretty-printed array, packed with gzip, gives the exchanges of the lines."""
     payloads = [json.loads(line) for line in NDJSON.read_text().splitlines()]

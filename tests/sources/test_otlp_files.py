@@ -89,6 +89,25 @@ def test_the_spans_around_a_call_tell_its_caller(tmp_path: Path) -> None:
     assert [(r["account_id"], r["client_ip_raw"]) for r in rows] == [("ada", "203.0.113.9")]
 
 
+def test_the_proxys_id_of_the_request_is_told(tmp_path: Path) -> None:
+    """A header that the instrumented server logs, by which a proxy's log knows the request."""
+    call = {"number": 2, "parent": 1, "attributes": {"gen_ai.request.model": "m"}}
+    header = {"http.request.header.x-request-id": "8d1f"}
+    server = {"number": 1, "attributes": {"user.id": "ada", **header}}
+    lists = json.loads(json_line(traces(call, server)))
+    (attribute,) = (
+        a
+        for span in lists["resourceSpans"][0]["scopeSpans"][0]["spans"]
+        for a in span["attributes"]
+        if a["key"] in header
+    )
+    attribute["value"] = {"arrayValue": {"values": [attribute["value"]]}}
+
+    for content in (json_line(traces(call, server)), json.dumps(lists).encode()):
+        (row,) = _rows(_read(tmp_path, content))
+        assert row["request_id"] == "8d1f"
+
+
 def test_spans_in_a_circle_end(tmp_path: Path) -> None:
     """Parents that are each other's children do not keep the import busy for ever."""
     first = {"number": 1, "parent": 2, "attributes": {"gen_ai.request.model": "m"}}

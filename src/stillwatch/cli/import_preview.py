@@ -115,7 +115,8 @@ def print_explained(
         for name, value in reading.columns.items():
             origin = f"{origins[name]}: " if name in origins else ""
             sys.stdout.write(one_line(f"  {name} <- {origin}{value}") + "\n")
-        sys.stdout.write(f"  nothing is said of {', '.join(reading.absent)}\n")
+        if reading.absent:
+            sys.stdout.write(f"  nothing is said of {', '.join(reading.absent)}\n")
     for remark in remarks:
         say(one_line(remark))
     say("Nothing was imported. Texts and names are shown by their length, identifiers as tokens.")

@@ -61,6 +61,12 @@ class Manifest:
             retired={**self._still_retired(now), **gone},
         )
 
+    def with_part_replaced(self, table: str, old: Part, new: Part, *, now: datetime) -> Manifest:
+        """The same with one part in the place of another of `table`."""
+        parts = tuple(new if part == old else part for part in self.parts(table))
+        retired = {**self._still_retired(now), old.path: now.isoformat()}
+        return replace(self, tables={**self.tables, table: parts}, retired=retired)
+
     def named_at(self, now: datetime) -> set[str]:
         """The files that someone may be reading: the lake's, and those replaced lately."""
         current = {part.path for parts in self.tables.values() for part in parts}

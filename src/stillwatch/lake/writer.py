@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -18,6 +18,14 @@ import pyarrow.parquet as pq
 
 from stillwatch.lake.manifest import Manifest, Part, flush_to_disk
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
+from stillwatch.lake.network import (
+    NETWORK,
+    NetworkNews,
+    days_around,
+    fresh_rows,
+    join_network,
+    with_network,
+)
 from stillwatch.lake.parquet_source import parquet_source, quoted_text
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.sketch import sketch_exchanges
@@ -38,21 +46,24 @@ class Added:
     Attributes:
         imported: New rows, and rows of small tables that say something new.
         duplicates: Rows the lake, or the import itself, had already.
+        network: What became of proxies' rows; None where the lake has none.
     """
 
     imported: int = 0
     duplicates: int = 0
+    network: NetworkNews | None = None
 
 
 @dataclass(slots=True)
 class LakeWriter:
     """Takes batches in any order and adds them to the lake in one commit.
 
-    Of two exchanges with one id the first stays. Rows of the small tables are merged by key:
-    a later value fills or corrects an earlier one, and a null takes nothing away.
+    Of two exchanges with one id the first stays; it may get its network from a proxy's row of
+    the same request. Rows of the small tables are merged by key: a later value fills or corrects
+    an earlier one, and a null takes nothing away.
     """
 
-    TABLES: ClassVar[tuple[str, ...]] = ("exchanges", "sketches", *MERGED_TABLES)
+    TABLES: ClassVar[tuple[str, ...]] = ("exchanges", "sketches", NETWORK, *MERGED_TABLES)
 
     path: Path
     manifest: Manifest
@@ -65,7 +76,8 @@ class LakeWriter:
         """Stage rows in canonical form; extra columns are kept.
 
         Args:
-            table: `exchanges`, `accounts`, `credentials`, `model_releases` or `quarantine`.
+            table: `exchanges`, `network`, `accounts`, `credentials`, `model_releases` or
+                `quarantine`.
             rows: Every required column filled.
         """
         if rows.num_rows:
@@ -81,16 +93,35 @@ class LakeWriter:
         with _database_errors(self.path), duckdb.connect() as database:
             _configure(database, spill=self.staging.folder / "spill")
             self.staging.close()
-            manifest = self._add_exchanges(database)
+            manifest = self._add_network(database)
+            fresh_days = self._find_fresh_exchanges(database)
+            news = self._join_network(database, manifest, fresh_days)
+            manifest = self._add_exchanges(database, manifest, fresh_days, news)
+            manifest = self._fill_stored(database, manifest, news, now)
             manifest = self._merge_tables(database, manifest, now)
         if manifest is not self.manifest or not manifest.tables:
             manifest.write(self.path)
         return manifest
 
-    def _add_exchanges(self, database: duckdb.DuckDBPyConnection) -> Manifest:
+    def _add_network(self, database: duckdb.DuckDBPyConnection) -> Manifest:
+        """All rows of proxies' logs, by day; which have an exchange is found out after."""
+        added = []
+        for group in self.staging.groups(NETWORK):
+            day = group.rpartition("/")[2]
+            stored = [self.path / p.path for p in self.manifest.parts(NETWORK) if _day(p) == day]
+            query = fresh_rows(self.staging.files(group), stored)
+            part = self._write(database, query, f"{group}/{uuid.uuid4().hex}.parquet")
+            if part.rows:
+                added.append(part)
+        fresh = sum(part.rows for part in added)
+        self._count(fresh, self.staging.rows.get(NETWORK, 0) - fresh)
+        return self.manifest.with_parts({NETWORK: added}) if added else self.manifest
+
+    def _find_fresh_exchanges(self, database: duckdb.DuckDBPyConnection) -> list[str]:
+        """Fill the table `fresh`; the days of staging that hold exchanges, if any is fresh."""
         days = self.staging.groups("exchanges")
         if not days:
-            return self.manifest
+            return []
         stored = [self.path / part.path for part in self.manifest.parts("exchanges")]
         staged = [path for day in days for path in self.staging.files(day)]
         _view_ids(database, "stored_ids", stored)
@@ -98,20 +129,77 @@ class LakeWriter:
         database.execute(load_query("import_fresh_exchanges"))
         fresh: int = database.execute("select count(*) from fresh").fetchall()[0][0]
         self._count(fresh, self.staging.rows["exchanges"] - fresh)
-        if not fresh:
-            return self.manifest
-        exchanges, sketches = [], []
-        for day in days:
-            name = f"{day.rpartition('/')[2]}/{uuid.uuid4().hex}.parquet"
-            rows = self._write_day(database, self.staging.files(day), name)
-            if rows:
-                exchanges.append(Part(f"exchanges/{name}", rows))
-                sketches.append(Part(f"sketches/{name}", rows))
-        return self.manifest.with_parts({"exchanges": exchanges, "sketches": sketches})
+        return days if fresh else []
 
-    def _write_day(self, database: duckdb.DuckDBPyConnection, staged: list[Path], name: str) -> int:
-        """One day's fresh exchanges and, row for row beside them, the sketches of their text."""
-        query = load_query("import_day").replace("$staged", parquet_source(staged))
+    def _join_network(
+        self, database: duckdb.DuckDBPyConnection, manifest: Manifest, fresh_days: list[str]
+    ) -> NetworkNews:
+        groups = [*fresh_days, *self.staging.groups(NETWORK)]
+        if not groups or not manifest.parts(NETWORK):
+            return NetworkNews()
+        # The row of an exchange is a day away at most, and so are the others that it fits.
+        near = days_around((group.rpartition("/")[2] for group in groups), 2)
+        news = join_network(
+            database,
+            network=[self.path / part.path for part in manifest.parts(NETWORK)],
+            stored=[self.path / part.path for part in manifest.parts("exchanges")],
+            staged=[path for day in fresh_days for path in self.staging.files(day)],
+            near=lambda path: path.parent.name in near,
+        )
+        self.added = replace(self.added, network=news)
+        return news
+
+    def _add_exchanges(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        manifest: Manifest,
+        days: list[str],
+        news: NetworkNews,
+    ) -> Manifest:
+        exchanges, sketches = [], []
+        for group in days:
+            rows = load_query("import_day").replace(
+                "$staged", parquet_source(self.staging.files(group))
+            )
+            day = group.rpartition("/")[2]
+            if day in news.fresh_days:
+                rows = with_network(rows)
+            name = f"{day}/{uuid.uuid4().hex}.parquet"
+            part = self._write_exchanges(database, rows, name, with_sketches=True)
+            if part.rows:
+                exchanges.append(part)
+                sketches.append(Part(f"sketches/{name}", part.rows))
+        if not exchanges:
+            return manifest
+        return manifest.with_parts({"exchanges": exchanges, "sketches": sketches})
+
+    def _fill_stored(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        manifest: Manifest,
+        news: NetworkNews,
+        now: datetime,
+    ) -> Manifest:
+        """Write stored exchanges anew that have a network now, row for row as they were."""
+        for old in manifest.parts("exchanges"):
+            if self.path / old.path not in news.parts:
+                continue
+            rows = with_network(f"select * from {parquet_source([self.path / old.path])}")
+            new = self._write_exchanges(database, rows, _next_version(old), with_sketches=False)
+            if new.rows != old.rows:
+                raise StillwatchError(
+                    "the stored exchanges changed while they were read.",
+                    where=str(self.path / old.path),
+                    remedy="The lake is as it was. Please report this.",
+                )
+            manifest = manifest.with_part_replaced("exchanges", old, new, now=now)
+        return manifest
+
+    def _write_exchanges(
+        self, database: duckdb.DuckDBPyConnection, rows: str, name: str, *, with_sketches: bool
+    ) -> Part:
+        """Exchanges in their order and, row for row beside them, the sketches of their text."""
+        query = load_query("import_in_order").replace("$rows", rows)
         reader: pa.RecordBatchReader = database.sql(query).to_arrow_reader(_ROWS_AT_ONCE)
         schema = canonical_first(reader.schema, EXCHANGES)
         exchange_file = _PartFile(self.path / "exchanges" / name)
@@ -121,8 +209,16 @@ class LakeWriter:
                 if batch.num_rows:
                     canonical = batch.select(schema.names).cast(schema)
                     exchange_file.write(canonical)
-                    sketch_file.write(sketch_exchanges(canonical))
-        return exchange_file.rows
+                    if with_sketches:
+                        sketch_file.write(sketch_exchanges(canonical))
+        return Part(f"exchanges/{name}", exchange_file.rows)
+
+    def _write(self, database: duckdb.DuckDBPyConnection, query: str, name: str) -> Part:
+        with _PartFile(self.path / name) as part:
+            for batch in database.sql(query).to_arrow_reader(_ROWS_AT_ONCE):
+                if batch.num_rows:
+                    part.write(batch)
+        return Part(name, part.rows)
 
     def _merge_tables(
         self, database: duckdb.DuckDBPyConnection, manifest: Manifest, now: datetime
@@ -151,7 +247,23 @@ class LakeWriter:
         return manifest
 
     def _count(self, imported: int, duplicates: int) -> None:
-        self.added = Added(self.added.imported + imported, self.added.duplicates + duplicates)
+        self.added = replace(
+            self.added,
+            imported=self.added.imported + imported,
+            duplicates=self.added.duplicates + duplicates,
+        )
+
+
+def _day(part: Part) -> str:
+    """The day of a file that lies in a day's folder."""
+    return part.path.split("/")[1]
+
+
+def _next_version(part: Part) -> str:
+    """The name of the file that replaces this one, at the same place among the others."""
+    day, _, file = part.path.removeprefix("exchanges/").partition("/")
+    stem, _, version = file.removesuffix(".parquet").partition("-")
+    return f"{day}/{stem}-{int(version or 0) + 1}.parquet"
 
 
 class _PartFile:

@@ -33,6 +33,7 @@ ADAPTERS: dict[str, str] = {
     "bedrock": "stillwatch.sources.bedrock:BedrockAdapter",
     "openai": "stillwatch.sources.openai:OpenaiAdapter",
     "anthropic": "stillwatch.sources.anthropic:AnthropicAdapter",
+    "envoy": "stillwatch.sources.envoy:EnvoyAdapter",
     "generic": "stillwatch.sources.generic:GenericAdapter",
 }
 
@@ -65,7 +66,7 @@ class ParsedRow:
             `client_metadata_raw` (a mapping), `earlier_messages` (list of text),
             `reasoning_block_issued_raw`, `reasoning_blocks_presented_raw`.
             Any other key becomes an extra column of text.
-        table: The canonical table it belongs to.
+        table: The table it belongs to: a canonical one, or `network`.
     """
 
     line: int

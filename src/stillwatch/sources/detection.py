@@ -9,7 +9,6 @@ from itertools import islice
 from pathlib import Path
 
 from stillwatch.identity import RAW_COLUMNS
-from stillwatch.records import LOG_TABLES
 from stillwatch.sources.adapter import (
     ADAPTERS,
     Adapter,
@@ -21,6 +20,7 @@ from stillwatch.sources.adapter import (
     Unreadable,
     load_adapter,
 )
+from stillwatch.sources.network_rows import IMPORTED_TABLES, NETWORK
 
 __all__ = ["Candidate", "detect_format"]
 
@@ -34,7 +34,7 @@ _WORTH_WITHOUT_ACCOUNT = 0.25
 _LOOSE = frozenset({"canonical", "openai", "anthropic"})
 _QUOTED = re.compile(r"\s*\([^()]*\)")
 Item = ParsedRow | ParsedTable | Unreadable | Remark
-_KNOWN = {name for schema in LOG_TABLES for name in schema.names} | set(RAW_COLUMNS)
+_KNOWN = {name for schema in IMPORTED_TABLES for name in schema.names} | set(RAW_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Candidate:
         partial: Exchanges without an account or without a time.
         columns: Canonical columns that some row has.
         reason: Why the first row that could not be read was not.
+        is_network: Whether its rows are network evidence, which waits for exchanges.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Candidate:
     partial: int
     columns: int
     reason: str
+    is_network: bool = False
 
     @property
     def fit(self) -> float:
@@ -67,6 +69,11 @@ class Candidate:
         """The sentence for people."""
         if not self.looked_at:
             return "nothing in it is of this format."
+        if self.whole and self.is_network:
+            return (
+                f"{self.whole} of the first {self.looked_at} rows have a request id, a time and a "
+                f"network, for exchanges of other logs; {self.columns} columns."
+            )
         if self.whole:
             return (
                 f"{self.whole} of the first {self.looked_at} rows have an account and a time; "
@@ -100,6 +107,7 @@ def _tried(name: str, path: Path) -> Candidate:
     looked_at = whole = partial = 0
     columns: set[str] = set()
     reason = ""
+    is_network = False
     try:
         for item in islice(_told(load_adapter(name, ImportRequest((path,))), path), _ITEMS):
             if isinstance(item, Remark):
@@ -114,10 +122,12 @@ def _tried(name: str, path: Path) -> Candidate:
             whole += rows * is_whole
             partial += rows * (not is_whole)
             columns |= _names(item) & _KNOWN
+            is_network = item.table == NETWORK.name
     except Exception as error:  # whatever one format makes of another's bytes is no failure
         looked_at, reason = looked_at + 1, f"it cannot be read ({type(error).__name__})."
     # A reason may quote names from the file, which stand in parentheses.
-    return Candidate(name, looked_at, whole, partial, len(columns), _QUOTED.sub("", reason))
+    reason = _QUOTED.sub("", reason)
+    return Candidate(name, looked_at, whole, partial, len(columns), reason, is_network)
 
 
 def _told(adapter: Adapter, path: Path) -> Iterator[Item]:

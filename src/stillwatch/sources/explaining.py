@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from stillwatch.identity import Tokeniser
-from stillwatch.records import EXCHANGES, LOG_TABLES, ExchangeStatus
+from stillwatch.records import EXCHANGES, ExchangeStatus
 from stillwatch.sources.adapter import (
     Adapter,
     Gathering,
@@ -25,6 +25,7 @@ from stillwatch.sources.adapter import (
     Remark,
     Unreadable,
 )
+from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.pipeline import take_in
 from stillwatch.sources.quarantine import QUARANTINE
 
@@ -34,6 +35,7 @@ _TOKEN = re.compile(r"[a-z]{2,9}_[0-9a-f]{32}(?:\.[0-9a-f]{32})?")
 _NEEDED = {"exchanges": ("account_id", "started_at"), "accounts": ("account_id",)}
 # Words that our own adapters write; anything else in these columns came from the log.
 _OUR_WORDS = {
+    "network_log": frozenset({"envoy"}),
     "status": frozenset(status.value for status in ExchangeStatus),
     "endpoint": frozenset({"chat", "responses", "batch"}),
     "retention": frozenset({"full", "no_text"}),
@@ -175,7 +177,7 @@ class _Kept:
                     continue
                 said = {name: value for name, value in row.items() if value is not None}
                 columns = {name: shown(name, value) for name, value in said.items()}
-                schema = next((s for s in LOG_TABLES if s.name == table), EXCHANGES)
+                schema = next((s for s in IMPORTED_TABLES if s.name == table), EXCHANGES)
                 absent = tuple(name for name in schema.names if name not in said)
                 found.append(Reading(table, columns, absent))
         return found

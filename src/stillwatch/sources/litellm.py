@@ -19,6 +19,7 @@ from stillwatch.sources.messages import (
     read_settings,
     read_tool_names,
 )
+from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.values import (
     instant_from_seconds,
     mapping,
@@ -99,6 +100,7 @@ class LitellmAdapter:
         key_hash = text(metadata.get("user_api_key_hash"))
         row = {
             "exchange_id": text(payload.get("litellm_call_id")) or text(payload.get("id")),
+            "request_id": _request_id(requester, metadata),
             "account_id": next(
                 filter(None, (text(metadata.get(f)) for f in self.account_fields)), None
             ),
@@ -146,6 +148,14 @@ def _conversation(payload: Mapping[str, Any], requester: Mapping[str, Any]) -> s
     session = text(payload.get("session_id")) or text(requester.get("session_id"))
     trace = text(payload.get("trace_id"))
     return session or (trace if trace and not _RANDOM_UUID.fullmatch(trace) else None)
+
+
+def _request_id(requester: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
+    """The id that the proxy in front gave the request, by which its own log knows it."""
+    for headers in (requester.get("headers"), metadata.get("requester_custom_headers")):
+        if request_id := request_id_of(mapping(headers).get("x-request-id")):
+            return request_id
+    return None
 
 
 def _status(payload: Mapping[str, Any], answer: Answer) -> ExchangeStatus:

@@ -53,6 +53,7 @@ CALLER_ATTRIBUTES = frozenset(
         "user_agent.original",
         "http.client_ip",
         "http.user_agent",
+        "http.request.header.x-request-id",
     ]
 )
 

@@ -16,6 +16,7 @@ from stillwatch.sources.messages import (
     read_settings,
     read_tool_names,
 )
+from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.otlp_calls import MESSAGE_EVENTS, Call
 from stillwatch.sources.values import mapping, number, sequence, stated, text, whole
 
@@ -47,6 +48,7 @@ def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow
     key_hash = text(call.attribute("metadata.user_api_key_hash"))
     row = {
         "exchange_id": call.exchange_id,
+        "request_id": request_id_of(_header(call, "x-request-id")),
         "account_id": account,
         **_times(call),
         "conversation_id": text(call.attribute("gen_ai.conversation.id", "session.id")),
@@ -85,6 +87,12 @@ def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow
         "reasoning_blocks_presented_raw": request.reasoning_blocks,
     }
     return ParsedRow(call.line, stated(row))
+
+
+def _header(call: Call, name: str) -> object:
+    """A header of the request, of which the conventions make a list."""
+    value = call.attribute(f"http.request.header.{name}")
+    return value[0] if isinstance(value, list) and value else value
 
 
 def _account(call: Call, account_attributes: Iterable[str]) -> tuple[str, str | None]:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
-from stillwatch.records import LOG_TABLES, InputError
+from stillwatch.records import InputError
 from stillwatch.sources.adapter import (
     Adapter,
     Gathering,
@@ -24,6 +24,7 @@ from stillwatch.sources.adapter import (
     Remark,
     Unreadable,
 )
+from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
 from stillwatch.sources.refining import LINE, Refiner
 from stillwatch.sources.rows import typed_rows
@@ -35,7 +36,7 @@ _BATCH_BYTES = 32 * 2**20
 # A file whose first thousand lines all fail is of another format: name it once and go on.
 _LINES_BEFORE_GIVING_UP = 1_000
 
-_SCHEMAS = {schema.name: schema for schema in LOG_TABLES}
+_SCHEMAS = {schema.name: schema for schema in IMPORTED_TABLES}
 Parsed = ParsedRow | ParsedTable | Unreadable | Remark
 
 

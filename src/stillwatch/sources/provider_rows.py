@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 from stillwatch.records import ExchangeStatus
+from stillwatch.sources.addresses import is_of_ours
 from stillwatch.sources.logged_call import LoggedCall
 from stillwatch.sources.messages import Answer
+from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.rows import moment_of
 from stillwatch.sources.values import mapping, number, stated, text
 
@@ -63,16 +65,6 @@ _CANONICAL = (
     *("source_id", "access_path", "client_net_token", "client_asn", "client_country"),
     *("client_network", "tls_fingerprint", "end_user_token", "batch_id", "retention"),
 )
-# Proxies of one's own (RFC 1918, 6598, 4193, loopback, link-local); documentation is not ours.
-_OURS = tuple(
-    map(
-        ip_network,
-        (
-            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8"),
-            *("169.254.0.0/16", "::1/128", "fc00::/7", "fe80::/10"),
-        ),
-    )
-)
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEY = re.compile(r"[A-Za-z0-9_\-.~+/=]{16,512}")
 # A masked key is the same for many customers, and would tie them.
@@ -112,6 +104,9 @@ def caller_columns(
     stated_here = {name: envelope.get(name) for name in _CANONICAL}
     return stated_here | {
         "exchange_id": _request_id(call, request_id_header),
+        # Which a proxy in front set, and by which its own log knows the request.
+        "request_id": request_id_of(headers.get("x-request-id"))
+        or (request_id_of(envelope.get("request_id")) if "exchange_id" in envelope else None),
         "account_id": _first_said(call, account_fields),
         "started_at": started,
         "finished_at": _finished(call, started),
@@ -301,6 +296,6 @@ def _nearest_address(headers: Mapping[str, str]) -> str | None:
             address = ip_address(part.strip())
         except ValueError:
             continue
-        if not any(address in network for network in _OURS if network.version == address.version):
+        if not is_of_ours(address):
             return str(address)
     return None

@@ -19,8 +19,9 @@ from stillwatch.identity import (
     name_exchanges,
     tokenise,
 )
-from stillwatch.records import LOG_TABLES, TIMESTAMP, InputError, Problem, TableSchema, conform
+from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
+from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.rows import typed_column
 
 __all__ = ["LINE", "Refined", "Refiner"]
@@ -75,7 +76,7 @@ class Refiner:
         """Make a batch fit for the lake.
 
         Args:
-            table: The canonical table it belongs to.
+            table: The table it belongs to.
             rows: Any columns, and `LINE` with the row's line in its file.
             where: The file, for messages.
 
@@ -83,7 +84,7 @@ class Refiner:
             InputError: The whole batch is unusable: a required column is missing or of a
                 type from which it cannot be made.
         """
-        schema = next(s for s in LOG_TABLES if s.name == table)
+        schema = next(s for s in IMPORTED_TABLES if s.name == table)
         if len(set(rows.column_names)) < rows.num_columns:
             raise InputError("two columns have the same name.", where=where)
         filled = self._filled(rows, schema)
@@ -122,7 +123,7 @@ class Refiner:
     def _reject_wrong_clocks(self, result: Refined, schema: TableSchema) -> None:
         """Leave out rows whose time cannot be, and empty other times that cannot be."""
         latest = pa.scalar(self.now + _CLOCK_TOLERANCE, TIMESTAMP)
-        if schema.name == "exchanges":
+        if "started_at" in schema.required:
             started = result.rows["started_at"]
             _reject(
                 result,

@@ -1,0 +1,20 @@
+-- Exchanges by the ids under which a proxy's log may know them; stored ones with their file.
+select
+    exchange_id,
+    request_id::varchar as request_id,
+    account_id,
+    started_at,
+    network_log::varchar as network_log,
+    _part::varchar as _part
+from (
+    select
+        null::varchar as exchange_id,
+        null::varchar as request_id,
+        null::varchar as account_id,
+        null::timestamptz as started_at,
+        null::varchar as network_log,
+        null::varchar as _part
+    where false
+    union all by name
+    select * from $exchanges
+)
