@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from bedrock_builders import items, with_body_at, written
 
-from stillwatch.sources import bedrock_companions
 from stillwatch.sources.adapter import ParsedRow, Remark
 from stillwatch.sources.bedrock_companions import MISSING, OUTSIDE, UNREADABLE
 
@@ -99,13 +98,13 @@ def test_a_log_given_by_itself_reads_nothing_above_its_folder(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "content", [b"{", b"", b"\x1f\x8b\x08broken", b"[" * 100_000, b'{"a": "' + b"x" * 70_000]
+    "content", [b"{", b"", b"\x1f\x8b\x08broken", b"[" * 100_000, b'{"a": "' + b"x" * 1_100_000]
 )
 def test_a_body_that_cannot_be_read_is_said(
     content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Damage, nesting and size of a body cost its text, not the exchange."""
-    monkeypatch.setattr(bedrock_companions, "LARGEST_VALUE", 2**16)
+    monkeypatch.setenv("STILLWATCH__LIMITS__ROW_MB", "1")
     log = written(tmp_path / "log.json", with_body_at("s3://b/data/r_input.json"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "r_input.json").write_bytes(content)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from otlp_builders import json_line, model_call, traces
 
 from stillwatch.records import EXCHANGES
-from stillwatch.sources import json_values
 from stillwatch.sources.adapter import Adapter, ParsedRow, Unreadable
 from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.otlp import OtlpAdapter
@@ -170,12 +169,12 @@ def test_a_line_without_end_is_reported_and_passed_over(
     adapter: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line longer than any log's is not held; the next line is read."""
-    monkeypatch.setattr(json_values, "LARGEST_VALUE", 2**16)
+    monkeypatch.setenv("STILLWATCH__LIMITS__ROW_MB", "1")
     good = PAYLOADS.read_bytes().splitlines(keepends=True)[0]
     if adapter.name == "otlp":
         good = json_line(traces(model_call(1)))
 
-    items = _read(adapter, tmp_path / "log", good + b'{"' + b"x" * 300_000 + b"\n" + good)
+    items = _read(adapter, tmp_path / "log", good + b'{"' + b"x" * 3_000_000 + b"\n" + good)
 
     assert [item.line for item in items if isinstance(item, Unreadable)] == [2]
     assert any(isinstance(item, ParsedRow) for item in items)

@@ -21,7 +21,8 @@ from stillwatch.sources.adapter import (
     Unreadable,
     load_adapter,
 )
-from stillwatch.sources.lines import LONGEST_LINE_BYTES, Line, numbered_lines
+from stillwatch.sources.limits import Limits
+from stillwatch.sources.lines import Line, numbered_lines
 from stillwatch.sources.pipeline import Intake, input_files, take_in
 from stillwatch.sources.rows import typed_column, typed_rows
 
@@ -153,9 +154,9 @@ def test_every_registered_format_loads_under_its_name(name: str, tmp_path: Path)
 def test_line_without_end_is_passed_over_in_bounded_memory(tmp_path: Path) -> None:
     """A line longer than the limit is named, and reading goes on after it."""
     path = tmp_path / "x.jsonl"
-    path.write_bytes(b"one\n" + b"y" * (2 * LONGEST_LINE_BYTES + 5) + b"\nthree")
+    path.write_bytes(b"one\n" + b"y" * (2 * 2**20 + 5) + b"\nthree")
 
-    found = list(numbered_lines(path))
+    found = list(numbered_lines(path, Limits(row_mb=1)))
 
     assert [item for item in found if isinstance(item, Line)] == [
         Line(1, b"one"),

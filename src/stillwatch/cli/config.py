@@ -20,6 +20,7 @@ import click
 from stillwatch.cli.config_values import PREFIX, Setting, Value, converted, unpacked
 from stillwatch.cli.output import reports_errors
 from stillwatch.records import InputError, Problem
+from stillwatch.sources.limits import Limits
 
 __all__ = ["CONFIG_OPTION", "read_values", "settings_of", "with_config"]
 
@@ -36,6 +37,13 @@ _DEEPER = {
     ("anthropic", "account"): "Fields that name the billed account, separated by commas.",
     ("envoy", "request_id"): "Fields that hold the request's id, separated by commas.",
     ("envoy", "address"): "Fields that hold the client's address, separated by commas.",
+}
+_LIMITS = {
+    "packed_mb": "Largest compressed file, in MiB on the disk.",
+    "unpacked_mb": "How much one compressed file may unpack to, in MiB.",
+    "ratio": "How many times its own size a compressed file may unpack to.",
+    "nesting": "Levels of brackets in one JSON value.",
+    "row_mb": "Longest line, row or message, in MiB.",
 }
 # The key has a section of its own, so that no two places of a file can contradict each other.
 _NOT_HERE = frozenset({"help", "config", "key_file", "key_command"})
@@ -57,6 +65,8 @@ def settings_of(group: click.Group) -> dict[tuple[str, str], Setting]:
                 found.setdefault((section, key), setting)
     for (section, key), text in _DEEPER.items():
         found[section, key] = Setting(section, key, text)
+    for key, text in _LIMITS.items():
+        found["limits", key] = Setting("limits", key, text, number=getattr(Limits(), key))
     return found
 
 

@@ -84,6 +84,8 @@ def _effective(setting: Setting, value: Value | None) -> tuple[Any, str]:
     if value is not None:
         return value.value, value.source
     option = setting.option
+    if setting.number is not None:
+        return setting.number, "default"
     if option is None or option.default is None or not _is_plain(option.default):
         return (False, "default") if option is not None and option.is_flag else (None, "not set")
     return option.default, "default"

@@ -22,12 +22,14 @@ class Setting:
 
     Attributes:
         option: The option it is a default for; None for what is read deeper down.
+        number: The default of a whole number that is read deeper down.
     """
 
     section: str
     key: str
     help: str
     option: click.Option | None = None
+    number: int | None = None
 
     @property
     def variable(self) -> str:
@@ -48,7 +50,7 @@ def unpacked(text: str, setting: Setting) -> Any:
     """The value that a variable's text stands for: a list is written as in TOML."""
     option = setting.option
     if option is None:
-        return text
+        return int(text) if setting.number is not None and text.isdecimal() else text
     if option.is_flag:
         return {**dict.fromkeys(_TRUE, True), **dict.fromkeys(_FALSE, False)}.get(
             text.lower(), text
@@ -69,7 +71,7 @@ def unpacked(text: str, setting: Setting) -> Any:
 def converted(setting: Setting, raw: Any, where: str, problems: list[Problem]) -> Any:
     """The value as its option takes it, or None and a problem."""
     option = setting.option
-    wanted, right = _wanted(option, raw)
+    wanted, right = _wanted(setting, raw)
     if not right:
         what = f"this is {_type_name(raw)}, not {wanted}."
         problems.append(Problem(where, what, f"Give {wanted}. {setting.help}".rstrip()))
@@ -85,8 +87,11 @@ def converted(setting: Setting, raw: Any, where: str, problems: list[Problem]) -
     return taken if option.multiple else taken[0]
 
 
-def _wanted(option: click.Option | None, raw: Any) -> tuple[str, bool]:
+def _wanted(setting: Setting, raw: Any) -> tuple[str, bool]:
     """What a setting takes, in words, and whether this is one."""
+    option = setting.option
+    if setting.number is not None:
+        return "a whole number of one or more", type(raw) is int and raw >= 1
     if option is not None and option.is_flag:
         return "true or false", isinstance(raw, bool)
     kind = option.type if option is not None else click.STRING

@@ -17,6 +17,7 @@ from stillwatch.records import LOG_TABLES, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stillwatch.identity import KeySource
     from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
     from stillwatch.sources.adapter import Adapter
@@ -70,6 +71,11 @@ _SHOWN_COLUMNS = 8
     metavar="ROW",
     help="Print how one row of INPUT is read, and import nothing.",
 )
+@click.option(
+    "--mended",
+    is_flag=True,
+    help="INPUT was mended: what the quarantine holds of it leaves the quarantine.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reports_errors
 def command(
@@ -82,6 +88,7 @@ def command(
     key_command: str | None,
     detected: Path | None,
     explained: int | None,
+    mended: bool,
     as_json: bool,
 ) -> None:
     """Take logs of a gateway or provider into a lake.
@@ -97,16 +104,15 @@ def command(
         return
     adapter = _adapter(log_format, inputs, map_file)
     fills = _fills(assignments)
+    key = _key_source(key_file, key_command)
     if explained is not None:
         from stillwatch.cli.import_preview import print_explained
-        from stillwatch.identity import KeySource
 
-        key = KeySource.chosen(file=key_file, command=key_command)
         print_explained(inputs, explained, adapter=adapter, key=key, fills=fills, as_json=as_json)
         return
     if lake_path is None:
         raise _missing("--lake", "Name the lake's folder; it is made if it is not there.")
-    _import(adapter, inputs, lake_path, fills, key_file, key_command, as_json=as_json)
+    _import(adapter, inputs, lake_path, fills, key, mended=mended, as_json=as_json)
 
 
 def _adapter(log_format: str | None, inputs: tuple[Path, ...], map_file: Path | None) -> Adapter:
@@ -125,6 +131,12 @@ def _adapter(log_format: str | None, inputs: tuple[Path, ...], map_file: Path | 
     return load_adapter(log_format, ImportRequest(inputs, map_file))
 
 
+def _key_source(file: Path | None, command: str | None) -> KeySource:
+    from stillwatch.identity import KeySource
+
+    return KeySource.chosen(file=file, command=command)
+
+
 def _missing(what: str, remedy: str) -> InputError:
     return InputError(f"{what} is missing.", where="stillwatch import", remedy=remedy)
 
@@ -134,31 +146,38 @@ def _import(
     inputs: tuple[Path, ...],
     lake_path: Path,
     fills: dict[str, str],
-    key_file: Path | None,
-    key_command: str | None,
+    key: KeySource,
     *,
+    mended: bool,
     as_json: bool,
 ) -> None:
     from datetime import UTC, datetime
 
-    from stillwatch.identity import KeySource, Tokeniser
+    from stillwatch.identity import Tokeniser
     from stillwatch.lake.store import Lake
+    from stillwatch.sources.mending import Mending
     from stillwatch.sources.pipeline import input_files, take_in
 
     started = time.monotonic()
     paths = input_files(inputs)
-    tokeniser = Tokeniser(KeySource.chosen(file=key_file, command=key_command).read())
+    tokeniser = Tokeniser(key.read())
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
+    now, settled = datetime.now(UTC), 0
     with lake.writer() as writer, _progress(len(paths)) as on_file:
+        destination = Mending(writer)
         intake = take_in(
             paths,
             adapter=adapter,
             tokeniser=tokeniser,
             fills=fills,
-            now=datetime.now(UTC),
-            destination=writer,
+            now=now,
+            destination=destination,
             on_file=on_file,
         )
+        if mended:
+            settled = destination.settle(paths, lake.files("quarantine"), now)
+    if mended:
+        say(f"{settled:,} rows left the quarantine.")
     _report(intake, writer.added, lake_path, time.monotonic() - started, as_json=as_json)
 
 

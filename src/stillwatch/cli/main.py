@@ -25,7 +25,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("stillwatch.cli.export", "Write a lake as canonical tables."),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
     "config": ("stillwatch.cli.config_command", "Check a configuration, or show what holds."),
-    "quarantine": ("stillwatch.cli.quarantine", "List the rows an import could not read."),
+    "quarantine": (
+        "stillwatch.cli.quarantine",
+        "List or export the rows an import could not read.",
+    ),
 }
 
 

@@ -1,61 +1,139 @@
-"""`stillwatch quarantine`: what imports could not read."""
+"""`stillwatch quarantine`: what imports could not read, and the way back into the lake."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.records import InputError
+
+if TYPE_CHECKING:
+    from stillwatch.sources.quarantine import QuarantinedRow
 
 __all__ = ["command"]
+
+_SHOWN = 8
+
+_lake = click.option(
+    "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.group(name="quarantine")
 def command() -> None:
-    """List the rows an import could not read."""
+    """List the rows an import could not read, or export them to be mended."""
 
 
 @command.command()
-@click.option(
-    "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
-)
+@_lake
 @click.option(
     "--limit",
     default=1000,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Show at most so many rows.",
+    help="Show at most so many rows; counts are of all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--mended", "mended_too", is_flag=True, help="Show rows that were mended, too.")
+@_json
 @reports_errors
-def show(lake_path: Path, limit: int, as_json: bool) -> None:
-    """Print file, line, reason and time of every row left out."""
+def show(lake_path: Path, limit: int, mended_too: bool, as_json: bool) -> None:
+    """Print file, line and reason of every row left out, and count them by reason and file."""
     from stillwatch.lake.store import Lake
     from stillwatch.sources.quarantine import one_line, read_quarantine
 
-    lake = Lake.open(lake_path)
-    total = lake.rows("quarantine")
-    rows = read_quarantine(lake.files("quarantine"), limit=limit)
+    by_reason: Counter[str] = Counter()
+    by_file: Counter[str] = Counter()
+    rows: list[QuarantinedRow] = []
+    mended = 0
+    for row in read_quarantine(Lake.open(lake_path).files("quarantine")):
+        if row.mended_at is None:
+            by_reason[row.reason] += 1
+            by_file[row.file] += 1
+        else:
+            mended += 1
+        if (row.mended_at is None or mended_too) and len(rows) < limit:
+            rows.append(row)
+    waiting = by_file.total()
     if as_json:
         entries = [
             {
                 "file": row.file,
                 "line": row.line,
                 "reason": row.reason,
+                "format": row.log_format,
                 "quarantined_at": row.quarantined_at.isoformat(),
+                "mended_at": row.mended_at.isoformat() if row.mended_at else None,
             }
             for row in rows
         ]
-        emit_json({"quarantined": total, "rows": entries})
+        emit_json(
+            {
+                "quarantined": waiting,
+                "mended": mended,
+                "by_reason": dict(by_reason.most_common()),
+                "by_file": dict(by_file.most_common()),
+                "rows": entries,
+            }
+        )
         return
     for row in rows:
         place = f"{row.file}, line {row.line}" if row.line else row.file
-        sys.stdout.write(one_line(f"{place}: {row.reason}") + "\n")
-    if total > len(rows):
-        say(f"{total - len(rows):,} more are not shown; see --limit.")
-    elif not total:
+        note = " (mended)" if row.mended_at else ""
+        sys.stdout.write(one_line(f"{place}: {row.reason}{note}") + "\n")
+    if not waiting:
         say("The quarantine is empty: every row was read.")
-    else:
-        say("Mend the rows in their files and import those again: what is known is passed over.")
+        return
+    for title, counts in (("reason", by_reason), ("file", by_file)):
+        say(f"By {title}:")
+        for name, number in counts.most_common(_SHOWN):
+            say(f"{number:8,}  {one_line(name)}")
+        if len(counts) > _SHOWN:
+            say(f"          and {len(counts) - _SHOWN:,} more, see --json.")
+    if waiting + mended * mended_too > len(rows):
+        say(f"{waiting + mended * mended_too - len(rows):,} more rows are not shown; see --limit.")
+    say(f"Next: `stillwatch quarantine export --lake {lake_path} --out DIR`, to mend them.")
+
+
+@command.command()
+@_lake
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A new folder; the rows lie there in clear, readable by you only.",
+)
+@click.option("--changed", "changed_too", is_flag=True, help="Read files changed since, too.")
+@_json
+@reports_errors
+def export(lake_path: Path, out: Path, changed_too: bool, as_json: bool) -> None:
+    """Write the rows left out as they are in their files, to be mended and imported again.
+
+    The lake holds no raw rows: they are read from the files that were imported, so run this in the
+    folder of the import. `stillwatch import --mended` then takes them out of the quarantine.
+    """
+    from stillwatch.lake.store import Lake
+    from stillwatch.sources.mending import export_rows
+    from stillwatch.sources.quarantine import one_line, read_quarantine
+
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            "there is something here already.", where=str(out), remedy="Give a new folder."
+        )
+    files = Lake.open(lake_path).files("quarantine")
+    done = export_rows(read_quarantine(files), out, changed_too=changed_too)
+    if as_json:
+        emit_json({"exported": done.rows, "formats": sorted(done.formats), "left": done.left})
+    say(f"Wrote {done.rows:,} rows.")
+    for name, reason in list(done.left.items())[:_SHOWN]:
+        say(f"Not all of {one_line(name)}: {reason}")
+    for name in sorted(done.formats):
+        say(
+            f"Next: mend them, and `stillwatch import --format {name} --mended {out / name} "
+            f"--lake {lake_path}`."
+        )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from stillwatch.sources.json_values import BROKEN_FILE, LARGEST_VALUE, unpacked
+from stillwatch.sources.limits import Limits, parsed_json
+from stillwatch.sources.unpacking import BROKEN_FILE, unpacked
 from stillwatch.sources.values import text
 
 __all__ = ["MISSING", "OUTSIDE", "UNREADABLE", "Companions", "is_companion"]
@@ -81,13 +81,12 @@ def _names(path: str) -> list[str] | None:
 
 
 def _read(path: Path) -> tuple[object, str | None]:
+    limits = Limits.configured()
     try:
-        with unpacked(path) as stream:
-            data = b""
-            while len(data) <= LARGEST_VALUE and (more := stream.read(2**20)):
-                data += more
-        if len(data) > LARGEST_VALUE:
+        with unpacked(path, limits) as stream:
+            data = stream.read(limits.row_bytes + 1)
+        if len(data) > limits.row_bytes:
             return None, UNREADABLE
-        return json.loads(data), None
+        return parsed_json(data, limits.nesting), None
     except (*BROKEN_FILE, OSError, ValueError, RecursionError):
         return None, UNREADABLE

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.identity import RAW_COLUMNS
-from stillwatch.records import ACCOUNTS, EXCHANGES
+from stillwatch.records import ACCOUNTS, EXCHANGES, LOG_TABLES
 from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
+from stillwatch.sources.limits import LimitError, Limits, parsed_json
 from stillwatch.sources.lines import first_bytes, numbered_lines
 from stillwatch.sources.log_records import delimited_rows, named_values
+from stillwatch.sources.quarantine import without_quotes
 
 __all__ = ["CanonicalAdapter", "table_with_columns"]
 
@@ -30,6 +31,7 @@ _OF_ACCOUNTS = (set(ACCOUNTS.names) | _OF_PEOPLE) - {"account_id"}
 _OF_EXCHANGES = (set(EXCHANGES.names) | (set(RAW_COLUMNS) - _OF_PEOPLE)) - (
     set(ACCOUNTS.names) | _OF_CREDENTIALS | {"source_id"}
 )
+_OURS = {name for table in LOG_TABLES for name in table.names} | set(RAW_COLUMNS)
 
 
 def table_with_columns(names: Iterable[str]) -> str | None:
@@ -56,7 +58,7 @@ class CanonicalAdapter:
         if path.stat().st_size == 0:
             yield Unreadable(0, "the file is empty.")
             return
-        suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
+        suffixes = [s.lower() for s in path.suffixes if s.lower() not in _PACKED]
         suffix = suffixes[-1] if suffixes else ""
         head = first_bytes(path, 64)
         if head.startswith(_PARQUET) or suffix == ".parquet":
@@ -67,6 +69,7 @@ class CanonicalAdapter:
             yield from _read_json_lines(path)
 
 
+_PACKED = (".gz", ".zst")
 _JSON = (".jsonl", ".ndjson", ".json")
 
 
@@ -78,9 +81,10 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
     if not head.startswith(_PARQUET):
         yield Unreadable(0, "this is not a Parquet file: it does not start with PAR1.")
         return
-    row = 0
+    row, limits = 0, Limits.configured()
     try:
         with pq.ParquetFile(path) as file:
+            _check_unpacking(file, path.stat().st_size, limits)
             names = file.schema_arrow.names
             table = table_with_columns(names)
             if table is None:
@@ -90,8 +94,10 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
                 whole = pa.Table.from_batches([batch])
                 yield from _readable_rows(whole, table, row + 1)
                 row += batch.num_rows
+    except LimitError as error:
+        yield Unreadable(0, str(error))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        reason = without_quotes(str(error)) or type(error).__name__
         where = f"after row {row}" if row else "at all"
         yield Unreadable(
             row and row + 1,
@@ -99,11 +105,23 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
         )
 
 
+def _check_unpacking(file: pq.ParquetFile, packed: int, limits: Limits) -> None:
+    """Refuse a file that, as it says itself, unpacks to more than it may."""
+    if _unpacked_bytes(file) > limits.unpackable(packed):
+        raise limits.unpacks_too_far(packed)
+
+
+def _unpacked_bytes(file: pq.ParquetFile) -> int:
+    metadata = file.metadata
+    sizes: list[int] = [
+        metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)
+    ]
+    return sum(sizes)
+
+
 def _rows_at_once(file: pq.ParquetFile) -> int:
     """As many rows as fit into the memory of a batch, by the file's own account of their size."""
-    metadata = file.metadata
-    size: int = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
-    a_row: int = max(1, size // max(1, metadata.num_rows))
+    a_row: int = max(1, _unpacked_bytes(file) // max(1, file.metadata.num_rows))
     return min(_BATCH_ROWS, max(1, _BATCH_BYTES // a_row))
 
 
@@ -167,7 +185,8 @@ def _read_json_lines(path: Path) -> Iterator[ParsedRow | Unreadable]:
 
 
 def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadable]:
-    for line in numbered_lines(path):
+    limits = Limits.configured()
+    for line in numbered_lines(path, limits):
         if isinstance(line, Unreadable):
             yield line
             continue
@@ -178,9 +197,9 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadabl
             yield Unreadable(0, "this is one JSON document; one object a line is needed.")
             return
         try:
-            value = json.loads(text)
+            value = parsed_json(text, limits.nesting)
         except RecursionError:
-            yield Unreadable(line.number, "the JSON is nested too deeply.")
+            yield Unreadable(line.number, f"the JSON is {limits.too_deep}")
         except ValueError:
             yield Unreadable(line.number, "this line is not JSON; one object a line is needed.")
         else:
@@ -208,9 +227,12 @@ def _read_csv(path: Path, *, delimiter: str) -> Iterator[ParsedRow | Unreadable]
 
 
 def _of_no_table(names: Iterable[str]) -> Unreadable:
-    shown = [name[:40] for name in names][:8]
+    given = list(names)
+    # A file without a header has values where the names should be: only ours are shown.
+    ours = [name for name in given if name in _OURS]
+    shown = ", ".join([*ours[:8], f"{len(given) - len(ours)} that no table has"])
     return Unreadable(
         0,
-        f"its columns ({', '.join(shown) or 'none'}) are those of no canonical table; exchanges "
-        "need at least account_id and started_at, accounts account_id and one column more.",
+        f"its columns ({shown}) are those of no canonical table; exchanges need at least "
+        "account_id and started_at, accounts account_id and one column more.",
     )

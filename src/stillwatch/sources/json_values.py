@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
-
-import pyarrow as pa
+from typing import Any, Protocol
 
 from stillwatch.sources.adapter import Unreadable
-from stillwatch.sources.lines import opened
+from stillwatch.sources.limits import Limits, checked_depth, parsed_json
+from stillwatch.sources.unpacking import BROKEN_FILE, unpacked, what_broke
 
-__all__ = [
-    "BROKEN_FILE",
-    "LARGEST_VALUE",
-    "ByteSource",
-    "json_values",
-    "unpacked",
-    "values_of_file",
-]
+__all__ = ["ByteSource", "json_values", "values_of_file"]
 
-# A request with its answer is some kilobytes, a batch of 512 some megabytes. What is larger
-# than this is no log line, and reading it whole would let one file decide our memory.
-LARGEST_VALUE = 64 * 2**20
 _CHUNK = 2**20
-_ZSTD = b"\x28\xb5\x2f\xfd"
-# What a damaged compressed file raises while it is read; pa.ArrowException covers zstd.
-BROKEN_FILE = (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException)
 
 
 class ByteSource(Protocol):
@@ -46,74 +29,43 @@ class ByteSource(Protocol):
         ...
 
 
-@contextmanager
-def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """The bytes of a file; gzip and zstd are undone, recognised by the first bytes."""
-    with path.open("rb") as raw:
-        is_zstd = raw.read(4) == _ZSTD
-    if is_zstd:
-        with pa.input_stream(str(path), compression="zstd") as stream:
-            yield io.BufferedReader(_Raw(stream), _CHUNK)
-    else:
-        with opened(path) as stream:
-            yield stream
-
-
-class _Raw(io.RawIOBase):
-    """Arrow's stream, as the standard library wants it."""
-
-    def __init__(self, stream: pa.NativeFile) -> None:
-        self._stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._stream.read(len(buffer))
-        except OSError as error:
-            # Arrow tells damage as a failure of the system, though without its number.
-            if error.errno is not None:
-                raise
-            raise EOFError(str(error)) from error
-        buffer[: len(data)] = data
-        return len(data)
-
-
 def values_of_file(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:
     """`json_values` of a file, packed or not; where it is damaged, those before the damage."""
-    last = 0
+    last, limits = 0, Limits.configured()
     try:
-        with unpacked(path) as stream:
-            for item in json_values(stream):
+        with unpacked(path, limits) as stream:
+            for item in json_values(stream, limits):
                 last = item.line if isinstance(item, Unreadable) else item[0]
                 yield item
-    except BROKEN_FILE:
-        yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+    except BROKEN_FILE as error:
+        yield Unreadable(last + 1, what_broke(error))
 
 
-def json_values(stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
+def json_values(stream: ByteSource, limits: Limits) -> Iterator[tuple[int, Any] | Unreadable]:
     """Every value of a file of JSON lines, or of one document, with its line or record number.
 
     A line that holds an array gives its elements; values end to end are taken apart. A file whose
     first line is a bracket and no more is one document, as pretty-printers write it; its records
     are counted instead.
     """
-    first = _first_line(stream)
+    longest = limits.row_bytes
+    first = _first_line(stream, longest)
     if first is None:
         return
     line, number = first
-    if line.strip() in (b"[", b"{") or (_too_long(line) and line.lstrip().startswith(b"[")):
-        yield from _values_of_document(line, stream)
+    if line.strip() in (b"[", b"{") or (
+        _too_long(line, longest) and line.lstrip().startswith(b"[")
+    ):
+        yield from _values_of_document(line, stream, limits)
         return
     while line:
-        yield from _values_of_line(line, number, stream)
-        line, number = stream.readline(LARGEST_VALUE), number + 1
+        yield from _values_of_line(line, number, stream, limits)
+        line, number = stream.readline(longest), number + 1
 
 
-def _first_line(stream: ByteSource) -> tuple[bytes, int] | None:
+def _first_line(stream: ByteSource, longest: int) -> tuple[bytes, int] | None:
     number = 0
-    while line := stream.readline(LARGEST_VALUE):
+    while line := stream.readline(longest):
         number += 1
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -122,25 +74,24 @@ def _first_line(stream: ByteSource) -> tuple[bytes, int] | None:
     return None
 
 
-def _too_long(line: bytes) -> bool:
-    return len(line) >= LARGEST_VALUE and not line.endswith(b"\n")
+def _too_long(line: bytes, longest: int) -> bool:
+    return len(line) >= longest and not line.endswith(b"\n")
 
 
 def _values_of_line(
-    line: bytes, number: int, stream: ByteSource
+    line: bytes, number: int, stream: ByteSource, limits: Limits
 ) -> Iterator[tuple[int, Any] | Unreadable]:
-    if _too_long(line):
-        while (rest := stream.readline(LARGEST_VALUE)) and not rest.endswith(b"\n"):
+    if _too_long(line, limits.row_bytes):
+        while (rest := stream.readline(_CHUNK)) and not rest.endswith(b"\n"):
             pass
-        limit = LARGEST_VALUE // 2**20
-        yield Unreadable(number, f"The line is longer than {limit} MiB; write one request a line.")
+        yield Unreadable(number, f"The line is {limits.row_too_long}")
         return
     if not line.strip():
         return
     try:
-        values = _decoded(line)
+        values = _decoded(line, limits.nesting)
     except RecursionError:
-        yield Unreadable(number, "The JSON is nested too deeply.")
+        yield Unreadable(number, f"The JSON is {limits.too_deep}")
         return
     except ValueError as error:
         yield Unreadable(number, f"The line is not JSON: {_where(error)}.")
@@ -150,10 +101,10 @@ def _values_of_line(
             yield number, item
 
 
-def _decoded(line: bytes) -> list[Any]:
+def _decoded(line: bytes, nesting: int) -> list[Any]:
     """The values of a line: one, or several where a receiver put bodies end to end."""
     try:
-        return [json.loads(line)]
+        return [parsed_json(line, nesting)]
     except json.JSONDecodeError as error:
         if error.msg != "Extra data":
             raise
@@ -161,7 +112,7 @@ def _decoded(line: bytes) -> list[Any]:
     decoder = json.JSONDecoder()
     while position < len(text):
         value, end = decoder.raw_decode(text, position)
-        values.append(value)
+        values.append(checked_depth(value, nesting))
         position = end + len(text[end:]) - len(text[end:].lstrip())
     return values
 
@@ -174,7 +125,9 @@ def _where(error: ValueError) -> str:
     return "a number in it is too long"
 
 
-def _values_of_document(head: bytes, stream: ByteSource) -> Iterator[tuple[int, Any] | Unreadable]:
+def _values_of_document(
+    head: bytes, stream: ByteSource, limits: Limits
+) -> Iterator[tuple[int, Any] | Unreadable]:
     """Values of a document that spans lines, decoded from a window that moves along it."""
     text = io.TextIOWrapper(
         io.BufferedReader(_Joined(head, stream)), encoding="utf-8", errors="replace"
@@ -193,8 +146,10 @@ def _values_of_document(head: bytes, stream: ByteSource) -> Iterator[tuple[int, 
             continue
         try:
             value, end = decoder.raw_decode(window)
+            checked_depth(value, limits.nesting)
         except RecursionError:
-            yield Unreadable(record + 1, "The JSON is nested too deeply; the rest was not read.")
+            reason = f"From here on nothing was read: the JSON is {limits.too_deep}"
+            yield Unreadable(record + 1, reason)
             return
         except ValueError:
             # Broken, or broken off: more text decides which.
@@ -203,7 +158,7 @@ def _values_of_document(head: bytes, stream: ByteSource) -> Iterator[tuple[int, 
             window += more
             if ended and not window.strip() and not in_array:
                 return
-            if ended or len(window) > LARGEST_VALUE:
+            if ended or len(window) > limits.row_bytes:
                 yield Unreadable(record + 1, "The JSON is broken here; the rest was not read.")
                 return
             continue

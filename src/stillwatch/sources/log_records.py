@@ -9,21 +9,24 @@ from typing import Any
 
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.json_values import values_of_file
-from stillwatch.sources.lines import LONGEST_LINE_BYTES, Line, first_bytes, numbered_lines
+from stillwatch.sources.limits import Limits
+from stillwatch.sources.lines import first_bytes, numbered_lines
 
 __all__ = ["delimited_rows", "log_records", "named_values"]
-
-csv.field_size_limit(LONGEST_LINE_BYTES)
 
 
 def delimited_rows(
     path: Path, *, delimiter: str = ","
 ) -> Iterator[tuple[int, list[str]] | Unreadable]:
     """The rows of a file, the header included, each with the line it starts at."""
-    passed_over: list[Unreadable] = []
-    reader = csv.reader(_decoded(path, passed_over), delimiter=delimiter)
+    limits = Limits.configured()
+    # The bound on a row, below, is the smaller one: a field is part of a row.
+    csv.field_size_limit(limits.row_bytes)
+    lines = _Lines(path, limits)
+    reader = csv.reader(lines, delimiter=delimiter)
     while True:
         first = reader.line_num + 1
+        lines.begin_row()
         try:
             values = next(reader)
         except StopIteration:
@@ -31,9 +34,13 @@ def delimited_rows(
         except csv.Error as error:
             yield Unreadable(first, f"the CSV is broken here: {error}.")
             continue
+        except _RowTooLongError:
+            what = "with the rows below, for want of a closing quote perhaps,"
+            yield Unreadable(first, f"{what} the row is {limits.row_too_long}")
+            break
         if values:
             yield first, values
-    yield from passed_over
+    yield from lines.passed_over
 
 
 def named_values(line: int, values: list[str], header: list[str]) -> dict[str, Any] | Unreadable:
@@ -51,7 +58,7 @@ def log_records(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:
     Which of them a file is, its first character says.
     """
     start = first_bytes(path, 64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start and not start.startswith((b"{", b"[")) and not _is_zstd(start):
+    if start and not start.startswith((b"{", b"[")):
         yield from _csv_records(path)
     else:
         yield from values_of_file(path)
@@ -69,15 +76,33 @@ def _csv_records(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:
             yield row if isinstance(row, Unreadable) else (item[0], row)
 
 
-def _decoded(path: Path, passed_over: list[Unreadable]) -> Iterator[str]:
-    for line in numbered_lines(path):
-        if isinstance(line, Line):
-            data = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
-            yield data.decode("utf-8", "surrogateescape") + "\n"
-        else:
-            passed_over.append(line)
-            yield "\n"
+class _RowTooLongError(Exception):
+    """A row of CSV that does not end."""
 
 
-def _is_zstd(start: bytes) -> bool:
-    return start.startswith(b"(\xb5/\xfd")
+class _Lines:
+    """The lines of a file as text, counted for as long as they make one row."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.passed_over: list[Unreadable] = []
+        self._lines = numbered_lines(path, limits)
+        self._longest = limits.row_bytes
+        self._of_row = 0
+
+    def begin_row(self) -> None:
+        """What comes now belongs to the next row."""
+        self._of_row = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        if isinstance(line, Unreadable):
+            self.passed_over.append(line)
+            return "\n"
+        self._of_row += len(line.data)
+        if self._of_row > self._longest:
+            raise _RowTooLongError
+        data = line.data.removeprefix(b"\xef\xbb\xbf") if line.number == 1 else line.data
+        return data.decode("utf-8", "surrogateescape") + "\n"

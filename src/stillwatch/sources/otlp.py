@@ -7,7 +7,6 @@ one event a message or numbered attributes. All are read; what is unknown is pas
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,12 +15,14 @@ from typing import ClassVar
 
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
-from stillwatch.sources.json_values import BROKEN_FILE, ByteSource, json_values, unpacked
+from stillwatch.sources.json_values import ByteSource, json_values
+from stillwatch.sources.limits import Limits, parsed_json
 from stillwatch.sources.otlp_calls import CallJoiner
 from stillwatch.sources.otlp_exchange import ACCOUNT_ATTRIBUTES, exchange_of_call
 from stillwatch.sources.otlp_json import records_of_request
 from stillwatch.sources.otlp_protobuf import frames, framing_of, records_of_frame
 from stillwatch.sources.otlp_records import Record
+from stillwatch.sources.unpacking import BROKEN_FILE, unpacked, what_broke
 
 __all__ = ["ACCOUNT_ATTRIBUTES", "OtlpAdapter"]
 
@@ -56,10 +57,10 @@ class OtlpAdapter:
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable]:
         """The exchanges of one file; spans and events that are no model call are passed over."""
         joiner = CallJoiner(self.account_attributes)
-        last = 0
+        last, limits = 0, Limits.configured()
         try:
-            with unpacked(path) as stream:
-                for item in _records(_WithHead(stream)):
+            with unpacked(path, limits) as stream:
+                for item in _records(_WithHead(stream), limits):
                     if isinstance(item, Unreadable):
                         last = item.line
                         yield item
@@ -67,8 +68,8 @@ class OtlpAdapter:
                     last = item.line
                     for call in joiner.add(item):
                         yield exchange_of_call(call, self.account_attributes)
-        except BROKEN_FILE:
-            yield Unreadable(last + 1, "The compressed file is damaged; the rest was not read.")
+        except BROKEN_FILE as error:
+            yield Unreadable(last + 1, what_broke(error))
         for call in joiner.rest():
             yield exchange_of_call(call, self.account_attributes)
 
@@ -93,11 +94,11 @@ class _WithHead:
         return line + self._stream.readline(limit - len(line))
 
 
-def _records(stream: _WithHead) -> Iterator[Record | Unreadable]:
+def _records(stream: _WithHead, limits: Limits) -> Iterator[Record | Unreadable]:
     if _is_json(stream.head):
-        yield from _records_of_values(stream)
-    elif framing := framing_of(stream.head):
-        yield from _records_of_frames(stream, framing)
+        yield from _records_of_values(stream, limits)
+    elif framing := framing_of(stream.head, limits.row_bytes):
+        yield from _records_of_frames(stream, framing, limits)
     elif stream.head.removeprefix(_BYTE_ORDER_MARK).strip():
         yield Unreadable(0, "The file is neither OTLP/JSON nor OTLP/protobuf.")
 
@@ -109,8 +110,8 @@ def _is_json(head: bytes) -> bool:
     return begins and not _CONTROL.search(head, 0, _LOOKED_AT)
 
 
-def _records_of_values(stream: _WithHead) -> Iterator[Record | Unreadable]:
-    for item in json_values(stream):
+def _records_of_values(stream: _WithHead, limits: Limits) -> Iterator[Record | Unreadable]:
+    for item in json_values(stream, limits):
         if isinstance(item, Unreadable):
             yield item
         else:
@@ -128,16 +129,20 @@ def _records_of_value(value: object, line: int) -> Iterator[Record | Unreadable]
         yield Unreadable(line, "The request is nested too deeply; the rest of it was not read.")
 
 
-def _records_of_frames(stream: _WithHead, framing: str) -> Iterator[Record | Unreadable]:
-    for frame in frames(stream, framing):
+def _records_of_frames(
+    stream: _WithHead, framing: str, limits: Limits
+) -> Iterator[Record | Unreadable]:
+    for frame in frames(stream, framing, limits.row_bytes):
         if isinstance(frame, Unreadable):
             yield frame
             continue
         number, data = frame
         if framing == "prefixed" and data.startswith(b"{"):
             try:
-                value = json.loads(data)
-            except (ValueError, RecursionError):
+                value = parsed_json(data, limits.nesting)
+            except RecursionError:
+                yield Unreadable(number, f"The message is {limits.too_deep}")
+            except ValueError:
                 yield Unreadable(number, "The message is not JSON.")
             else:
                 yield from _records_of_value(value, number)

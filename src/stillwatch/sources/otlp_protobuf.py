@@ -18,7 +18,7 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from stillwatch.sources.adapter import Unreadable
-from stillwatch.sources.json_values import LARGEST_VALUE, ByteSource
+from stillwatch.sources.json_values import ByteSource
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
 from stillwatch.sources.values import instant_from_nanoseconds
 
@@ -33,18 +33,19 @@ _ERROR = Status.StatusCode.STATUS_CODE_ERROR
 Frame = tuple[int, bytes]
 
 
-def framing_of(head: bytes) -> str | None:
+def framing_of(head: bytes, longest: int) -> str | None:
     """`prefixed`, `delimited` or `bare`, told from the first bytes; None if none fits.
 
-    A framing fits if its lengths lead from message to message for as far as `head` goes.
+    A framing fits if its lengths lead from message to message for as far as `head` goes, and
+    none is above `longest` bytes.
     """
     for framing in ("prefixed", "bare", "delimited"):
-        if _fits(framing, head):
+        if _fits(framing, head, longest):
             return framing
     return None
 
 
-def frames(stream: ByteSource, framing: str) -> Iterator[Frame | Unreadable]:
+def frames(stream: ByteSource, framing: str, longest: int) -> Iterator[Frame | Unreadable]:
     """The messages of a file, numbered from one; in a bare request, its resources."""
     number = 0
     while True:
@@ -55,7 +56,7 @@ def frames(stream: ByteSource, framing: str) -> Iterator[Frame | Unreadable]:
         if isinstance(header, str):
             yield Unreadable(number, header)
             return
-        if header > LARGEST_VALUE:
+        if header > longest:
             yield Unreadable(
                 number, f"A message claims {header} bytes; it is damaged or far too large."
             )
@@ -178,7 +179,7 @@ def _fields_of_request(data: bytes) -> list[bytes] | None:
     return fields
 
 
-def _fits(framing: str, head: bytes) -> bool:
+def _fits(framing: str, head: bytes, longest: int) -> bool:
     position, complete = 0, 0
     while position < len(head):
         if framing == "prefixed":
@@ -187,7 +188,7 @@ def _fits(framing: str, head: bytes) -> bool:
             (length,) = struct.unpack_from(">I", head, position)
             first = head[position + 4]
             begin = position + 4
-            legal = length <= LARGEST_VALUE and first in _BEGINNINGS[framing]
+            legal = length <= longest and first in _BEGINNINGS[framing]
         else:
             bare = framing == "bare"
             if bare and head[position] != _TAG:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -24,8 +23,9 @@ from stillwatch.sources.adapter import (
     Remark,
     Unreadable,
 )
+from stillwatch.sources.limits import Limits
 from stillwatch.sources.network_rows import IMPORTED_TABLES
-from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
+from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, without_quotes
 from stillwatch.sources.refining import LINE, Refiner
 from stillwatch.sources.rows import typed_rows
 
@@ -110,7 +110,11 @@ def take_in(
         fills: Column name to the value of rows that have none.
         now: The moment against which clocks are checked, and of quarantine entries.
         on_file: Told before each file.
+
+    Raises:
+        InputError: The limits are configured to what no limit can be.
     """
+    Limits.configured()
     census = DomainCensus(tokeniser)
     refiner = Refiner(adapter.name, tokeniser, fills, now, census)
     intake = Intake()
@@ -207,7 +211,13 @@ class _FileIntake:
     def _set_aside(self, item: Unreadable) -> None:
         self.intake.read += 1
         self.intake.quarantined += 1
-        entry = QuarantinedRow.of(self.path, item.line, item.reason, when=self.refiner.now)
+        entry = QuarantinedRow.of(
+            self.path,
+            item.line,
+            item.reason,
+            log_format=self.refiner.log_format,
+            when=self.refiner.now,
+        )
         if not self.intake.first_reason:
             line = f", line {entry.line}" if entry.line else ""
             self.intake.first_reason = f"{entry.file}{line}: {entry.reason}"
@@ -236,4 +246,4 @@ def _is_hidden(path: Path) -> bool:
 
 
 def _first_line(error: Exception) -> str:
-    return os.linesep.join(str(error).splitlines()[:1])[:160] or type(error).__name__
+    return without_quotes(str(error)) or type(error).__name__

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +15,17 @@ import pyarrow.parquet as pq
 from stillwatch.records import TIMESTAMP, TableSchema
 from stillwatch.records.schema import column, table_schema
 
-__all__ = ["QUARANTINE", "QuarantinedRow", "one_line", "read_quarantine"]
+__all__ = [
+    "QUARANTINE",
+    "QuarantinedRow",
+    "one_line",
+    "read_quarantine",
+    "shown_path",
+    "without_quotes",
+]
 
 _LONGEST_REASON = 300
+_QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +36,23 @@ class QuarantinedRow:
     line: int = column(pa.int64(), "one-based; 0 for the whole file", required=True)
     reason: str = column(pa.string(), "why, in words", required=True)
     quarantined_at: datetime = column(TIMESTAMP, "when", required=True)
+    log_format: str | None = column(pa.string(), "the format it was read as")
+    mended_at: datetime | None = column(
+        TIMESTAMP, "when it was imported after all; null until then"
+    )
 
     @classmethod
-    def of(cls, path: Path, line: int, reason: str, *, when: datetime) -> QuarantinedRow:
+    def of(
+        cls, path: Path, line: int, reason: str, *, log_format: str, when: datetime
+    ) -> QuarantinedRow:
         """The entry, with a reason of one line whatever the log put into it."""
-        name = os.fsencode(path).decode("utf-8", "replace")
-        short = one_line(reason)[:_LONGEST_REASON]
-        return cls(file=one_line(name), line=line, reason=short, quarantined_at=when)
+        return cls(
+            file=shown_path(path),
+            line=line,
+            reason=one_line(reason)[:_LONGEST_REASON],
+            quarantined_at=when,
+            log_format=log_format,
+        )
 
 
 QUARANTINE: TableSchema = table_schema("quarantine", QuarantinedRow)
@@ -43,13 +63,20 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def read_quarantine(files: list[Path], *, limit: int) -> list[QuarantinedRow]:
-    """The first entries of the lake's quarantine, by file and line."""
-    rows: list[QuarantinedRow] = []
+def without_quotes(message: str) -> str:
+    """The first line of a library's message, without what it quotes of the log."""
+    return _QUOTED.sub("…", message.strip().split("\n", 1)[0])[:160]
+
+
+def shown_path(path: Path) -> str:
+    """The path as the quarantine names it."""
+    return one_line(os.fsencode(path).decode("utf-8", "replace"))
+
+
+def read_quarantine(files: Iterable[Path]) -> Iterator[QuarantinedRow]:
+    """The entries of the lake's quarantine, by file and line, mended ones included."""
     for path in files:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches():
-                rows += [QuarantinedRow(**row) for row in batch.to_pylist()]
-                if len(rows) >= limit:
-                    return rows[:limit]
-    return rows
+                for row in batch.to_pylist():
+                    yield QuarantinedRow(**row)

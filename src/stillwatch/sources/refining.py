@@ -33,6 +33,8 @@ _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE = timedelta(days=1)
 # Lower case only: to SQL "Model" and "model" are one column.
 _EXTRA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
+# A file without a header has values for names.
+_SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
 _MOST_EXTRA_COLUMNS = 64
 _TEXTS = ("system_text", "input_text", "output_text")
 # What identity can make when the source lacks it.
@@ -240,7 +242,8 @@ def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
         elif (raw := CLEAR_IDENTIFIERS.get(name.lower())) is not None:
             result.dropped[name] = f"an identifier in clear; call it {raw} to have its token"
         elif (plain := _plain_type(column.type)) is None or not _EXTRA_NAME.match(name):
-            result.dropped[name] = "its type or its name is not one the lake can hold"
+            shown = name if _SHOWN_NAME.match(name) else "(a name that may be a value)"
+            result.dropped[shown] = "its type or its name is not one the lake can hold"
         elif name.endswith("_raw") or extra == _MOST_EXTRA_COLUMNS:
             result.dropped[name] = "no such raw column is known, or there are too many columns"
         else:
