@@ -190,6 +190,18 @@ def test_accounts_without_a_row_are_counted(story, tmp_path: Path) -> None:
     assert "no row of 3 accounts (" in missing(findings)
 
 
+def test_a_table_of_no_accounts_is_told(story, tmp_path: Path) -> None:
+    """Its columns are there and nobody is in it: nothing can be shown to be undeclared."""
+    _, folder, _ = story
+    table = pq.read_table(folder / "accounts.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "accounts.parquet")
+    log = open_log(exchanges=folder / "exchanges", accounts=tmp_path / "accounts.parquet")
+    findings = scan(log, ScanSettings(with_timeline=False), notes={})
+
+    assert findings.campaigns.num_rows == 0
+    assert "nobody is reported" in missing(findings)
+
+
 def test_contradicting_rows_are_counted_and_named(story, tmp_path: Path) -> None:
     """Two rows of an account that say different things are nothing to pass over."""
     _, folder, _ = story

@@ -38,6 +38,19 @@ def test_a_campaign_is_read_as_an_owners_own_work(campaign) -> None:
     assert "own work" in reading
     assert "member's traffic" in favouring
     assert "owners of this log" in against
+    assert "e-value" not in against
+
+
+def test_what_one_owner_would_share_speaks_for_its_own_work(campaign) -> None:
+    """One card and one network are as an agency's or a clinic's accounts would have them."""
+    weighed, decision, facts, index = campaign
+    group = weighed.groups[index]
+    seen = replace(circumstances_of(weighed, group, facts), one_payer=1.0, one_network=0.75)
+    _, favouring, _ = strongest_explanation(seen, group, decision, index)
+
+    assert favouring.startswith(
+        "100% of the members share one card; 75% of the members share one network; it is "
+    )
 
 
 def test_an_app_is_read_as_independent_users(tmp_path: Path) -> None:
@@ -53,7 +66,7 @@ def test_an_app_is_read_as_independent_users(tmp_path: Path) -> None:
     )
 
     assert "ndependent users" in reading or "Strangers" in reading
-    assert "subjects of their own" in against
+    assert against == "nothing: clause 1 shows no list that they would share"
 
 
 def _figures_of(campaign, **changes: object) -> tuple[str, str, str]:
@@ -134,6 +147,15 @@ def test_the_kind_of_crowd_is_told_by_its_figures(
     reading, _, _ = strongest_explanation(replace(plain, **changes), crowd, decision, index)
 
     assert said in reading
+
+
+def test_nothing_is_said_for_a_reading_that_its_figure_contradicts(campaign) -> None:
+    """That no member keeps to subjects of its own does not speak for independent users."""
+    reading, favouring, against = _figures_of(campaign, held_back=True, reached=False)
+
+    assert "ndependent users" in reading
+    assert favouring == "no more than that wording is easily shared"
+    assert "subjects of their own, an e-value of" in against
 
 
 def test_each_finding_says_what_it_would_be_without_each_signal(campaign) -> None:

@@ -16,6 +16,7 @@ from hand_made_worlds import (
     two_rings_and_a_class,
 )
 
+from stillwatch import records
 from stillwatch.evaluation.score import Evaluation, evaluate_findings
 from stillwatch.evaluation.world import STOLEN, open_world_log, read_truth
 from stillwatch.records import Findings, InputError
@@ -259,6 +260,27 @@ def test_findings_of_another_world_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="not in this world"):
         evaluate(world, findings_that_accuse(world, {"f": ["stranger"]}), tmp_path)
+
+
+def test_findings_of_another_world_that_accuse_nobody_are_refused(tmp_path: Path) -> None:
+    """Whom a scan weighed tells where it was made: nobody accused is no perfect score."""
+    world = two_rings_and_a_class()
+    cleared = records.TestedGroup(
+        group_id="g",
+        accounts=1,
+        e_acts_as_one=1.0,
+        e_undeclared=1.0,
+        e_collects=1.0,
+        e_acts_as_one_max=1e9,
+        e_undeclared_max=1e9,
+        e_collects_max=1e9,
+        honest_explanation="a class",
+        account_ids=["stranger"],
+    )
+    findings = findings_that_accuse(world, {}, tested=[cleared])
+
+    with pytest.raises(InputError, match="1 of the 1 accounts in these findings are not in this"):
+        evaluate(world, findings, tmp_path)
 
 
 def test_a_folder_without_a_world_is_named_with_its_remedy(tmp_path: Path) -> None:

@@ -53,6 +53,8 @@ def test_keys_that_turn_to_a_campaign_elsewhere_are_told(tmp_path: Path) -> None
 
     assert 4.0 < tell.log_e <= tell.largest
     assert tell.members == set(workers)
+    assert "had a life of their own before" in tell.observed
+    assert "on one credential" not in tell.observed
 
 
 def test_workers_who_live_where_they_work_are_not(tmp_path: Path) -> None:
@@ -75,6 +77,8 @@ def test_keys_with_many_users_are_told(tmp_path: Path) -> None:
 
     assert 4.0 < tell.log_e <= tell.largest
     assert tell.members == set(workers)
+    assert "on one credential" in tell.observed
+    assert "life of their own" not in tell.observed
 
 
 def test_users_are_counted_for_each_credential(tmp_path: Path) -> None:

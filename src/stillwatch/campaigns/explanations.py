@@ -27,7 +27,6 @@ __all__ = [
     "clause_words",
     "disproofs",
     "honest_explanation",
-    "in_words",
     "member_reasons",
     "summary",
     "why_not_reported",
@@ -58,15 +57,6 @@ FACT_WORDS: dict[str, str] = {
 }
 
 
-def in_words(e_value: float) -> str:
-    """How strong evidence is, in the steps of Jeffreys (1961) as Vovk and Wang (2021) read them."""
-    steps = [(1e6, "overwhelming"), (100, "decisive"), (32, "very strong"), (10, "strong")]
-    for least, word in steps:
-        if e_value >= least:
-            return word
-    return "weak" if e_value > 1 else "no"
-
-
 def summary(
     *,
     accounts: int,
@@ -83,9 +73,9 @@ def summary(
     return (
         f"{accounts} accounts that do not declare themselves together worked through one list as "
         f"one worker: {exchanges:,} exchanges over {days} day{'s' if days != 1 else ''}, about "
-        f"{tokens:,} output tokens, asking mainly for {wanted}. The evidence is {in_words(e)} "
-        f"(e-value {e:,.0f}, the least of three clauses); it would still be reported at a false "
-        f"discovery rate of {q:.2g}. {_behind(actors)}"
+        f"{tokens:,} output tokens, asking mainly for {wanted}. It would still be "
+        f"reported at a false discovery rate of {q:.2g} (e-value {e:,.0f}, the least of three "
+        f"clauses). {_behind(actors)}"
     )
 
 
@@ -333,13 +323,15 @@ def assumptions(rate: float, owners: int, groups: int) -> list[str]:
 def _measured() -> str:
     """What a nominal 1 % came to on simulated worlds."""
     finding = measured_rate("raised", "the finding", 0.01)
+    acts = measured_rate("raised", "acts as one", 0.01)
     collects = measured_rate("raised", "collects", 0.01)
     return (
         f"Measured, on {measured_worlds()} simulated worlds without a campaign: of the honest groups "
         f"raised, {finding.rate:.1%} (at most {finding.at_most:.1%}, with 95% confidence) reached all "
-        f"three claims at a nominal 1%. Claim 3 alone reached it in {collects.rate:.1%} of them: "
-        "honest groups that share a template may be more alike than its null allows "
-        "(docs/statistics.md, Calibration)."
+        f"three claims at a nominal 1%. Claim 1 alone reached it in {acts.rate:.1%} of them, claim 3 "
+        f"alone in {collects.rate:.1%}: honest groups that share a template are more alike than "
+        "either null allows, so neither claim's e-value is a chance by itself. Larger worlds gave "
+        "more (docs/statistics.md, Calibration)."
     )
 
 

@@ -95,10 +95,10 @@ def strongest_explanation(
     # Strangers share wording, so where nothing else ties the members, that is the first thought.
     weakest = "crowd" if decision.held_back[index] else min(against, key=lambda name: against[name])
     if weakest == "crowd":
-        return *_crowd(seen), _against(
-            group.acts.log_e,
-            f"{seen.independent:.0%} of the members looked at keep to subjects of their own",
-        )
+        apart = f"{seen.independent:.0%} of the members looked at keep to subjects of their own"
+        if group.acts.log_e <= 0:
+            return *_crowd(seen), "nothing: clause 1 shows no list that they would share"
+        return *_crowd(seen), _against(group.acts.log_e, apart)
     if weakest == "owner":
         return *_owner(seen), _against(
             group.togetherness.log_e,
@@ -109,10 +109,11 @@ def strongest_explanation(
             against["work"],
             "crowds of as many accounts, drawn at random, look as much like collection",
         )
-    return *_work(seen), _against(
-        against["work"],
-        f"{alike:,} of {len(decision.reference):,} owners of this log look as much like collection",
+    # How many is a rank; the e-value of clause 3 depends on the other groups, too, and stands there.
+    rank = (
+        f"{alike:,} of {len(decision.reference):,} owners of this log look as much like collection"
     )
+    return *_work(seen), rank if against["work"] > 0 else f"nothing ({rank})"
 
 
 def _against(log_e: float, what: str) -> str:
@@ -152,22 +153,16 @@ def _crowd(seen: Circumstances) -> tuple[str, str]:
         )
     return (
         "Independent users who came to the same wording.",
-        f"{seen.independent:.0%} of the members looked at keep to subjects of their own",
+        f"{seen.independent:.0%} of the members looked at keep to subjects of their own"
+        if seen.independent >= 0.5
+        else "no more than that wording is easily shared",
     )
 
 
 def _owner(seen: Circumstances) -> tuple[str, str]:
     """One owner who has not said so."""
-    if seen.one_payer >= 0.5 or seen.one_network >= 0.5:
-        what, share = (
-            ("card", seen.one_payer)
-            if seen.one_payer >= seen.one_network
-            else ("network", seen.one_network)
-        )
-        return (
-            "A firm, family or office that never declared its accounts.",
-            f"{share:.0%} of the members share one {what}",
-        )
+    if together := _held_in_common(seen):
+        return "A firm, family or office that never declared its accounts.", together
     return (
         "A firm whose staff or contractors hold accounts of their own.",
         "no more than that the work is divided among them",
@@ -181,11 +176,21 @@ def _work(seen: Circumstances) -> tuple[str, str]:
             "A reseller's or agency's accounts: one list of work among that of many customers.",
             f"the work is {seen.focus:.0%} of a member's traffic",
         )
+    days = f"{max(round(seen.span / DAY), 1)} day{'s' if seen.span > 1.5 * DAY else ''}"
+    worked = f"it is {seen.focus:.0%} of a member's traffic, over {days}"
     return (
         "One owner's own work spread over several accounts: a vendor, an agency, a back-fill.",
-        f"it is {seen.focus:.0%} of a member's traffic, over "
-        f"{max(round(seen.span / DAY), 1)} day{'s' if seen.span > 1.5 * DAY else ''}",
+        "; ".join(filter(None, (_held_in_common(seen), worked))),
     )
+
+
+def _held_in_common(seen: Circumstances) -> str:
+    """What one owner's accounts would share: the commonest card and network of half the members."""
+    shares = (("card", seen.one_payer), ("network", seen.one_network))
+    held = [
+        f"{share:.0%} of the members share one {what}" for what, share in shares if share >= 0.5
+    ]
+    return "; ".join(held)
 
 
 def _repeated(prompts: IntArray, senders: IntArray) -> float:

@@ -141,7 +141,7 @@ def scan(
     missing = [
         *missing_evidence(log),
         *_silent_accounts(evidence.traffic, log),
-        *_accounts_without_a_row(evidence.declarations),
+        *_accounts_without_a_row(evidence.declarations, log),
     ]
     needed = _owners_needed(weighed, decision, settings.rate)
     if len(decision.reference) + 1 < needed:
@@ -198,14 +198,16 @@ def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:
     ]
 
 
-def _accounts_without_a_row(declarations: Declarations) -> list[str]:
-    """Accounts of which nothing is known, where it is of others."""
+def _accounts_without_a_row(declarations: Declarations, log: Log) -> list[str]:
+    """Accounts of which nothing is known, though there is a table of accounts that could say it."""
     without, accounts = int((~declarations.said).sum()), len(declarations.said)
-    if not 0 < without < accounts:
+    columns = {"account_id", "organization_id", "organization_verified"}
+    if not without or {*log.absent["accounts"], *log.empty["accounts"]} & columns:
         return []
+    rest = ", so nobody is reported" if without == accounts else ""
     return [
         f"no row of {without:,} account{'s' if without != 1 else ''} ({without / accounts:.1%}) in "
-        "the accounts table: whether they declare an owner cannot be seen"
+        f"the accounts table: whether they declare an owner cannot be seen{rest}"
     ]
 
 

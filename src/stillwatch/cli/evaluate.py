@@ -212,7 +212,7 @@ def _rivals(result: Evaluation, rivals: tuple[BaselineScore, ...]) -> Table:
     table = _table(
         "Beside baselines, each at its best setting",
         "",
-        right=("precision", "recall", "scan there", "pairs", "honest accused"),
+        right=("precision", "recall", "scan, same recall", "pairs", "honest accused"),
     )
     for rival in rivals:
         table.add_row(

@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stillwatch import __version__
-from stillwatch.campaigns.explanations import in_words
 from stillwatch.dossier import words
 from stillwatch.dossier.case import Case
 from stillwatch.dossier.charts import (
@@ -51,7 +50,6 @@ def render_page(case: Case, *, command: str) -> str:
         version=notes.get("version") or __version__,
         campaign=case.campaign,
         headline=headline_of(case.campaign),
-        strength=in_words(case.campaign["e_value"]),
         rate=words.rate_in_words(case.campaign["fdr_q"]),
         clauses=claims_of(case.campaign, tested=case.tested, notes=notes),
         tested=case.tested,

@@ -144,7 +144,7 @@ def evaluate_findings(
         InputError: The findings name accounts that this world does not have.
     """
     accusations = accusations_of(findings)
-    _require_known_accounts(truth, accusations)
+    _require_known_accounts(truth, findings, accusations)
     groups = {finding: members.keys() for finding, members in accusations.items()}
     true_groups = {campaign.name: campaign.roles.keys() for campaign in truth.campaigns}
     matches = match_findings(true_groups, groups)
@@ -179,12 +179,15 @@ def accusations_of(findings: Findings) -> Accusations:
     return accusations
 
 
-def _require_known_accounts(truth: Truth, accusations: Accusations) -> None:
-    accused = {account for members in accusations.values() for account in members}
-    unknown = sum(1 for account in accused if not truth.knows(account))
+def _require_known_accounts(truth: Truth, findings: Findings, accusations: Accusations) -> None:
+    """Accused or only weighed, whoever is in findings is in the world they were found in."""
+    named = {account for members in accusations.values() for account in members}
+    for row in findings.tested.to_pylist():
+        named.update(row.get("account_ids") or ())
+    unknown = sum(1 for account in named if not truth.knows(account))
     if unknown:
         raise InputError(
-            f"{unknown} of the {len(accused)} accounts in these findings are not in this world.",
+            f"{unknown} of the {len(named)} accounts in these findings are not in this world.",
             remedy="Give the world that was scanned.",
         )
 

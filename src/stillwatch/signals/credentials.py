@@ -57,13 +57,17 @@ def measure(scene: Scene) -> Tell:
         )
         log_e.append(np.logaddexp(stolen.log_e, resold.log_e) - np.log(2.0))
         largest.append(np.logaddexp(stolen.largest, resold.largest) - np.log(2.0))
-        observed.append(
-            f"{stolen.shown} of {stolen.members} members had a life before and elsewhere; "
-            f"{resold.shown} of {resold.members} have {STRANGERS} users or more on one credential"
-        )
+        halves = [
+            (stolen, "had a life of their own before, on other networks"),
+            (resold, f"have {STRANGERS} end users or client programs or more on one credential"),
+        ]
+        seen = [(half, words) for half, words in halves if half.shown]
+        observed.append("; ".join(f"{h.shown} of {h.members} members {words}" for h, words in seen))
         usual.append(
-            f"{stolen.usual} of {stolen.reference:,} and {resold.usual} of {resold.reference:,} "
-            "other accounts of like volume"
+            " and ".join(f"{h.usual} of {h.reference:,}" for h, _ in seen)
+            + " other accounts of like volume"
+            if seen
+            else ""
         )
         showing = group.accounts[(own | shared)[group.accounts]]
         members.append(showing)
@@ -72,7 +76,7 @@ def measure(scene: Scene) -> Tell:
         signal=NAME,
         log_e=np.array(log_e),
         largest=np.array(largest),
-        text="Its credential turned to this work from other networks, or strangers share it.",
+        text="Its credential is used as one is that more than one hand holds.",
         observed=observed,
         usual=usual,
         members=members,
