@@ -11,7 +11,7 @@ READY := .venv/.ready
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gateways test-worlds check format bench suite lock clean
+.PHONY: help setup demo test test-browser test-gateways test-worlds test-faults check format bench suite lock clean
 
 help: ## show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -42,6 +42,9 @@ test-gateways: $(READY) ## logs of a real LiteLLM proxy and of an instrumented c
 
 test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds
+
+test-faults: $(READY) ## a hundred rounds of imports and scans that are killed at random
+	@$(BIN)/python -m pytest -m faults -rP tests/lake
 
 check: $(READY) ## format, lint, types, imports and docs
 	@$(BIN)/ruff format --check .

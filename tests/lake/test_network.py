@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lake_rows import overtaken
 
+from stillwatch.lake.check import check_lake
 from stillwatch.lake.manifest import MANIFEST, Manifest
 from stillwatch.lake.network import NetworkNews
 from stillwatch.lake.sketch import sketch_exchanges
@@ -335,3 +337,21 @@ def test_a_lake_without_such_logs_is_as_it_was(tmp_path: Path) -> None:
 
     assert writer.added.network is None
     assert set(exchanges(tmp_path / "lake")["e1"]) == set(said(1))
+
+
+@pytest.mark.parametrize("is_log_first", [True, False])
+def test_network_is_joined_when_both_logs_are_imported_at_once(
+    tmp_path: Path, is_log_first: bool
+) -> None:
+    """Prepared at once, whichever commits first, exchanges get their network; the lake is whole."""
+    path = tmp_path / "lake"
+    add(path, said(9))
+    both = [[seen(1), seen(9)], [said(1), said(2)]]
+    first, second = both if is_log_first else reversed(both)
+
+    with overtaken(lambda: add(path, *first)):
+        add(path, *second)
+
+    assert [network_of(path, f"e{n}")[0] for n in (1, 9)] == ["net1.h1", "net1.h9"]
+    assert set(exchanges(path)) == {"e1", "e2", "e9"}
+    assert check_lake(path).problems == []

@@ -1,57 +1,23 @@
-"""The lake: one snapshot a reader, one writer at a time, one commit an import."""
+"""The lake: one snapshot a reader, one commit an import."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lake_rows import START, accounts, exchanges, new_lake, stored
 
 from stillwatch.cli.export import command as export
 from stillwatch.lake.manifest import MANIFEST, Manifest, Part
 from stillwatch.lake.store import Lake
 from stillwatch.lake.writer import LakeWriter
-from stillwatch.records import ACCOUNTS, EXCHANGES, InputError, StillwatchError
-
-START = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def exchanges(*numbers: int, **more: Any) -> pa.Table:
-    """Exchanges an hour apart, with only the columns that hold something."""
-    rows = [
-        {"exchange_id": f"e{n}", "account_id": "a", "started_at": START + timedelta(hours=n)}
-        for n in numbers
-    ]
-    table = EXCHANGES.table([dict.fromkeys(EXCHANGES.names) | row for row in rows])
-    table = table.select(EXCHANGES.required)
-    for name, value in more.items():
-        table = table.append_column(name, pa.array([value] * len(rows), pa.string()))
-    return table
-
-
-def accounts(*names: str, **more: Any) -> pa.Table:
-    rows = [{"account_id": name, **more} for name in names]
-    table = ACCOUNTS.table([dict.fromkeys(ACCOUNTS.names) | row for row in rows])
-    return table.select(["account_id", *more])
-
-
-def stored(lake: Lake, table: str) -> list[dict[str, Any]]:
-    return [row for path in lake.files(table) for row in pq.read_table(path).to_pylist()]
-
-
-def new_lake(path: Path, *batches: pa.Table) -> Lake:
-    lake = Lake.create(path, "key-1")
-    with lake.writer() as writer:
-        for batch in batches:
-            writer.add("exchanges", batch)
-    return lake
+from stillwatch.records import EXCHANGES, InputError
 
 
 def add_and_fail(writer: LakeWriter) -> None:
@@ -104,21 +70,6 @@ def test_reader_keeps_the_snapshot_it_opened(tmp_path: Path) -> None:
     assert [row["exchange_id"] for row in stored(reader, "exchanges")] == ["e1", "e2"]
     assert stored(reader, "accounts") == [{"account_id": "a", "plan": "free"}]
     assert stored(Lake.open(tmp_path / "lake"), "accounts")[0]["plan"] == "plan 4"
-
-
-def test_two_imports_at_once_are_refused(tmp_path: Path) -> None:
-    """The second import ends with a message, and the first is not disturbed."""
-    lake = new_lake(tmp_path / "lake", exchanges(1))
-
-    with lake.writer() as writer:
-        writer.add("exchanges", exchanges(2))
-        with (
-            pytest.raises(StillwatchError, match="another import"),
-            Lake.open(lake.path).writer(),
-        ):
-            pass
-
-    assert len(stored(Lake.open(lake.path), "exchanges")) == 2
 
 
 def test_another_key_is_refused_even_when_the_lake_came_meanwhile(tmp_path: Path) -> None:

@@ -15,7 +15,16 @@ from rich.panel import Panel
 
 from stillwatch.records import InputError, StillwatchError
 
-__all__ = ["FOUND", "INTERRUPTED", "UNUSABLE", "emit_json", "people", "reports_errors", "say"]
+__all__ = [
+    "FAILED",
+    "FOUND",
+    "INTERRUPTED",
+    "UNUSABLE",
+    "emit_json",
+    "people",
+    "reports_errors",
+    "say",
+]
 
 FOUND = 3
 UNUSABLE = 2

@@ -21,6 +21,7 @@ from stillwatch.records import Findings, InputError, read_actors
 if TYPE_CHECKING:
     from stillwatch.campaigns.scan import Progress, ScanSettings
     from stillwatch.lake.log import Log
+    from stillwatch.lake.store import Lake
 
 __all__ = ["command"]
 
@@ -107,7 +108,7 @@ def command(
     started = time.monotonic()
     moment = _moment(until) if until else None
     profiles = tuple(read_actors(actors)) if actors else None
-    log, out = _open(exchanges, accounts, credentials, releases, lake, out, moment)
+    log, snapshot = _open(exchanges, accounts, credentials, releases, lake, moment)
     for problem in log.problems:
         say(f"Left out: {problem}")
     settings = ScanSettings(
@@ -119,7 +120,7 @@ def command(
         profiles=profiles,
     )
     findings = _scan(log, settings)
-    _write(findings, log, out)
+    out = _write(findings, log, out, snapshot)
     seconds = time.monotonic() - started
     _tell(findings, out, lake)
     if as_json:
@@ -196,13 +197,11 @@ def _open(
     credentials: Path | None,
     releases: Path | None,
     lake: Path | None,
-    out: Path | None,
     until: datetime | None,
-) -> tuple[Log, Path]:
+) -> tuple[Log, Lake | None]:
     from stillwatch.lake.log import open_log
 
     if lake is None:
-        assert out is not None
         log = open_log(
             exchanges=list(exchanges),
             accounts=accounts,
@@ -210,19 +209,22 @@ def _open(
             releases=releases,
             until=until,
         )
-        return log, out
+        return log, None
+    from stillwatch.lake.check import require_whole
+    from stillwatch.lake.history import accounts_known_at
     from stillwatch.lake.store import Lake
 
     snapshot = Lake.open(lake)
+    require_whole(snapshot)
     log = open_log(
         exchanges=snapshot.files("exchanges"),
-        accounts=snapshot.files("accounts"),
+        accounts=accounts_known_at(snapshot, until),
         credentials=snapshot.files("credentials"),
         releases=snapshot.files("model_releases"),
         sketches=snapshot.files("sketches"),
         until=until,
     )
-    return log, out or snapshot.findings_directory
+    return log, snapshot
 
 
 def _scan(log: Log, settings: ScanSettings) -> Findings:
@@ -272,12 +274,22 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _write(findings: Findings, log: Log, out: Path) -> None:
+def _write(findings: Findings, log: Log, out: Path | None, snapshot: Lake | None) -> Path:
+    """Write them where they were asked for, else into the lake; returns where they are."""
     from stillwatch.dossier import write_dossiers
     from stillwatch.records import write_findings
 
-    write_findings(findings, out)
-    write_dossiers(findings, log, out, command=str(findings.notes["command"]))
+    def write(folder: Path) -> None:
+        write_findings(findings, folder)
+        write_dossiers(findings, log, folder, command=str(findings.notes["command"]))
+
+    if out is not None:
+        write(out)
+        return out
+    assert snapshot is not None
+    with snapshot.new_findings() as folder:
+        write(folder)
+    return snapshot.findings_directory
 
 
 def _tell(findings: Findings, out: Path, lake: Path | None) -> None:

@@ -11,9 +11,24 @@ from typing import Any
 
 from stillwatch.records import InputError, private_file
 
-__all__ = ["MANIFEST", "Manifest", "Part", "flush_to_disk"]
+__all__ = ["ACCOUNT_HISTORY", "MANIFEST", "TABLES", "Manifest", "Part", "flush_to_disk"]
 
 MANIFEST = "manifest.json"
+ACCOUNT_HISTORY = "account_history"
+"""Rows of `accounts` that a later import took the place of, with the moment of it."""
+
+TABLES = (
+    "exchanges",
+    "sketches",
+    "network",
+    "accounts",
+    "credentials",
+    "model_releases",
+    "quarantine",
+    ACCOUNT_HISTORY,
+)
+"""All tables of a lake; each has a folder."""
+
 _FORMAT = 1
 # No scan takes longer; then the files that an import replaced may go.
 _RETIRED_KEPT = timedelta(days=1)
@@ -21,10 +36,23 @@ _RETIRED_KEPT = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One Parquet file of a table, its path relative to the lake."""
+    """One Parquet file of a table.
+
+    Attributes:
+        path: Relative to the lake.
+        rows: How many it has.
+        sha256: Of its bytes, in hexadecimal; empty where an early version wrote it.
+    """
 
     path: str
     rows: int
+    sha256: str = ""
+
+    @property
+    def place(self) -> str:
+        """Day and name: the same for exchanges and the sketches beside them, of any version."""
+        day, _, name = self.path.partition("/")[2].rpartition("/")
+        return f"{day}/{name.removesuffix('.parquet').partition('-')[0]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +106,28 @@ class Manifest:
             p: when for p, when in self.retired.items() if datetime.fromisoformat(when) > oldest
         }
 
+    def require_key(self, key_fingerprint: str, *, lake: Path) -> None:
+        """Refuse work under another key: its tokens would agree with none in the lake.
+
+        Raises:
+            InputError: The fingerprints differ.
+        """
+        if key_fingerprint != self.key_fingerprint:
+            raise InputError(
+                f"this lake was made under the key {self.key_fingerprint}, "
+                f"and the key given is {key_fingerprint}.",
+                where=str(lake),
+                remedy="Name the lake's own key with --key-file or --key-command, "
+                "or import into a new lake.",
+            )
+
     def write(self, lake: Path) -> None:
         """Commit: after this every new reader sees these files, and before it none does."""
         content = {
             "format": _FORMAT,
             "key_fingerprint": self.key_fingerprint,
             "tables": {
-                name: [{"path": p.path, "rows": p.rows} for p in parts]
+                name: [{"path": p.path, "rows": p.rows, "sha256": p.sha256} for p in parts]
                 for name, parts in sorted(self.tables.items())
             },
             "retired": self.retired,
@@ -129,7 +172,9 @@ class Manifest:
         return cls(
             key_fingerprint=content["key_fingerprint"],
             tables={
-                name: tuple(Part(str(p["path"]), int(p["rows"])) for p in parts)
+                name: tuple(
+                    Part(str(p["path"]), int(p["rows"]), str(p.get("sha256", ""))) for p in parts
+                )
                 for name, parts in content["tables"].items()
             },
             retired=dict(content["retired"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,7 @@ from stillwatch.lake.queries import load_query
 from stillwatch.lake.staging import ORDINAL
 from stillwatch.records import ACCOUNTS, CREDENTIALS, MODEL_RELEASES, TableSchema
 
-__all__ = ["MERGED_TABLES", "MergedRows", "canonical_first", "merge_rows"]
+__all__ = ["KEYS", "MERGED_TABLES", "MergedRows", "canonical_first", "merge_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ _MERGES: dict[str, _Merge] = {
     "quarantine": _Merge(("file", "line", "reason"), "arg_min"),
 }
 MERGED_TABLES: tuple[str, ...] = tuple(_MERGES)
+KEYS: dict[str, tuple[str, ...]] = {
+    "exchanges": ("exchange_id",),
+    **{table: merge.key for table, merge in _MERGES.items()},
+}
+"""By table, the columns of which no two rows may have the same values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,13 @@ class MergedRows:
     Attributes:
         rows: Ordered by key, or None when nothing changed.
         news: How many keys are new or have a new value.
+        superseded: For accounts, the stored rows that got a new value, as they were, with the
+            column `superseded_at`; None when there are none.
     """
 
     rows: pa.Table | None
     news: int
+    superseded: pa.Table | None = None
 
 
 def merge_rows(
@@ -57,8 +66,13 @@ def merge_rows(
     staged: list[Path],
     domain_by_token: dict[str, str],
     domain_shared_by: int,
+    now: datetime,
 ) -> MergedRows:
-    """Merge staged rows into those of the lake; the stored ones count as the earliest."""
+    """Merge staged rows into those of the lake; the stored ones count as the earliest.
+
+    Args:
+        now: The moment at which stored rows cease to hold.
+    """
     merge = _MERGES[table]
     source = f"select * from {parquet_source(staged)}"
     if stored:
@@ -79,7 +93,11 @@ def merge_rows(
     if merge.schema is not None:
         types = canonical_first(rows.schema, merge.schema)
         rows = rows.select(types.names).cast(types)
-    return MergedRows(rows, news)
+    if table != "accounts" or not stored:
+        return MergedRows(rows, news)
+    query = load_query("import_superseded").replace("$columns", columns).replace("$keys", keys)
+    superseded = database.sql(query.replace("$now", f"'{now.isoformat()}'")).to_arrow_table()
+    return MergedRows(rows, news, superseded if superseded.num_rows else None)
 
 
 def _create_merged(database: duckdb.DuckDBPyConnection, merge: _Merge, names: list[str]) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-from stillwatch.lake.manifest import MANIFEST, Manifest, flush_to_disk
+from stillwatch.lake.manifest import MANIFEST, Manifest
 from stillwatch.lake.staging import Staging
+from stillwatch.lake.workplace import EARLIER, locked, workplace
 from stillwatch.lake.writer import LakeWriter
-from stillwatch.records import InputError, StillwatchError
+from stillwatch.records import InputError
 
 __all__ = ["Lake"]
-
-_LOCK = ".lock"
-_STAGING = ".staging"
 
 
 @dataclass(slots=True)
@@ -66,23 +61,8 @@ class Lake:
         if not (path / MANIFEST).exists():
             return cls.create(path, key_fingerprint)
         lake = cls.open(path)
-        lake.require_key(key_fingerprint)
+        lake.manifest.require_key(key_fingerprint, lake=path)
         return lake
-
-    def require_key(self, key_fingerprint: str) -> None:
-        """Refuse work under another key: its tokens would agree with none in the lake.
-
-        Raises:
-            InputError: The fingerprints differ.
-        """
-        if key_fingerprint != self.manifest.key_fingerprint:
-            raise InputError(
-                f"this lake was made under the key {self.manifest.key_fingerprint}, "
-                f"and the key given is {key_fingerprint}.",
-                where=str(self.path),
-                remedy="Name the lake's own key with --key-file or --key-command, "
-                "or import into a new lake.",
-            )
 
     def files(self, table: str) -> list[Path]:
         """The Parquet files of a table; those of `exchanges` and `sketches` pair up in order."""
@@ -98,76 +78,33 @@ class Lake:
         return self.path / "findings"
 
     @contextmanager
+    def new_findings(self) -> Iterator[Path]:
+        """A folder for a scan's findings, which takes the place of the latest when the block ends.
+
+        All of them or none, however the scan ends. It begins as a copy of the latest, so that what
+        somebody else has put beside them stays.
+        """
+        with workplace(self.path) as folder:
+            latest, new = self.findings_directory, folder / "findings"
+            if latest.is_dir():
+                shutil.copytree(latest, new, symlinks=True)
+            else:
+                new.mkdir(mode=0o700)
+            yield new
+            with locked(self.path):
+                if latest.exists():
+                    latest.rename(folder / EARLIER)
+                new.rename(latest)
+
+    @contextmanager
     def writer(self) -> Iterator[LakeWriter]:
         """Takes batches; commits them all when the block ends, or none if it fails.
 
-        Raises:
-            StillwatchError: Another import is at work.
+        Several may write to a lake at once: whoever commits later takes account of what the others
+        have committed.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(self.path):
-            if (self.path / MANIFEST).exists():
-                # Another import may have committed since this lake was opened, or made it.
-                key_fingerprint = self.manifest.key_fingerprint
-                self.manifest = Manifest.read(self.path)
-                self.require_key(key_fingerprint)
-            _remove_leftovers(self.path)
-            try:
-                writer = LakeWriter(self.path, self.manifest, Staging(self.path / _STAGING))
-                yield writer
-                self.manifest = writer.commit(now=datetime.now(UTC))
-            finally:
-                _remove_leftovers(self.path)
-
-
-@contextmanager
-def _locked(lake: Path) -> Iterator[None]:
-    """Hold the lake's lock. The kernel lets go of it however this process ends."""
-    handle = os.open(lake / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StillwatchError(
-                "another import is writing to this lake.",
-                where=str(lake),
-                remedy="Wait until it has ended, and run the command again.",
-            ) from error
-        yield
-        flush_to_disk(lake)
-    finally:
-        os.close(handle)
-        if not (lake / MANIFEST).exists():
-            (lake / _LOCK).unlink(missing_ok=True)
-            if not any(lake.iterdir()):
-                lake.rmdir()
-
-
-def _remove_leftovers(lake: Path) -> None:
-    """Remove what a killed import left, and replaced files that nobody reads any more.
-
-    What stays is decided by the manifest on the disk: an interrupt may come after the commit
-    and before anyone in this process knows of it.
-    """
-    shutil.rmtree(lake / _STAGING, ignore_errors=True)
-    kept = set()
-    if (lake / MANIFEST).exists():
-        kept = Manifest.read(lake).named_at(datetime.now(UTC))
-    for table in LakeWriter.TABLES:
-        for path in (lake / table).rglob("*.parquet*"):
-            if str(path.relative_to(lake)) not in kept:
-                path.unlink(missing_ok=True)
-    for partial in lake.glob(f".{MANIFEST}.*.partial"):
-        partial.unlink(missing_ok=True)
-    for table in LakeWriter.TABLES:
-        _remove_empty_folders(lake / table)
-
-
-def _remove_empty_folders(folder: Path) -> None:
-    if not folder.is_dir():
-        return
-    for inner in folder.iterdir():
-        if inner.is_dir() and not any(inner.iterdir()):
-            inner.rmdir()
-    if not any(folder.iterdir()):
-        folder.rmdir()
+        with workplace(self.path) as folder:
+            writer = LakeWriter(self.path, self.manifest.key_fingerprint, Staging(folder))
+            writer.current()  # refuse another key before the work, not after it
+            yield writer
+            self.manifest = writer.commit()

@@ -1,0 +1,62 @@
+"""A Parquet file on its way into a lake."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.lake.manifest import Part, flush_to_disk
+
+__all__ = ["ROWS_AT_ONCE", "PartFile", "digest_of"]
+
+ROWS_AT_ONCE = 16_384
+"""Rows in a row group: enough to compress well, few enough that their texts fit in memory."""
+
+
+class PartFile:
+    """A file that is on the disk when it is closed, and absent if it got no rows."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        """Prepare it.
+
+        Args:
+            folder: Where it is prepared.
+            name: Its path relative to the lake, and to `folder` until then.
+        """
+        self.name = name
+        self.path = folder / name
+        self.rows = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> PartFile:
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        if not batch.num_rows:
+            return
+        if self._writer is None:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+            self._writer = pq.ParquetWriter(self.path, batch.schema, compression="zstd")
+        self._writer.write_batch(batch, row_group_size=ROWS_AT_ONCE)
+        self.rows += batch.num_rows
+
+    def __exit__(self, *failure: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            if failure[0] is None:
+                flush_to_disk(self.path)
+
+    def part(self) -> Part:
+        """What the manifest says of the closed file."""
+        return Part(self.name, self.rows, digest_of(self.path))
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
