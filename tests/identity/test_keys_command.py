@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
 from stillwatch.cli.main import run
+from stillwatch.lake.store import Lake
 
 
 def keys(*words: object, typed: str | None = None) -> Result:
@@ -67,3 +69,60 @@ def test_default_place_is_the_configuration_folder(
 
     assert keys("init").exit_code == 0
     assert (tmp_path / "stillwatch" / "key").is_file()
+
+
+def _imported_tokens(folder: Path, key: Path) -> dict[str, set[str]]:
+    """The tokens that one exchange and its account have in a lake made under a key."""
+    folder.mkdir()
+    (folder / "log").mkdir()
+    exchange = {"exchange_id": "e", "account_id": "a", "started_at": "2026-03-01T00:00:00Z"}
+    raw = {"client_ip_raw": "192.0.2.1", "credential_raw": "sk-1", "input_text": "x"}
+    account = {"account_id": "a", "payment_raw": "4111", "device_raw": "d"}
+    (folder / "log" / "x.jsonl").write_text(json.dumps(exchange | raw) + "\n")
+    (folder / "log" / "a.jsonl").write_text(json.dumps(account) + "\n")
+    words = ["import", "--format", "canonical", folder / "log", "--lake", folder / "lake"]
+    result = CliRunner().invoke(run, [*map(str, words), "--key-file", str(key)])
+    assert result.exit_code == 0, result.output
+    lake = Lake.open(folder / "lake")
+    rows = [
+        row
+        for table in ("exchanges", "accounts")
+        for path in lake.files(table)
+        for row in pq.read_table(path).to_pylist()
+    ]
+    return {
+        name: {row[name] for row in rows if row.get(name)}
+        for name in ("client_net_token", "credential_id", "payment_token", "device_token")
+    }
+
+
+def test_two_machines_that_share_a_key_have_the_same_tokens(tmp_path: Path) -> None:
+    """What was imported under the copy agrees with what was imported under the original."""
+    keys("init", "--key-file", tmp_path / "one")
+    keys("import", tmp_path / "one", "--key-file", tmp_path / "copy")
+    keys("init", "--key-file", tmp_path / "other")
+
+    first = _imported_tokens(tmp_path / "1", tmp_path / "one")
+    second = _imported_tokens(tmp_path / "2", tmp_path / "copy")
+    third = _imported_tokens(tmp_path / "3", tmp_path / "other")
+
+    assert all(len(tokens) == 1 for tokens in first.values())
+    assert first == second
+    assert not any(first[name] & third[name] for name in first)
+
+
+def test_lost_key_of_a_lake_is_explained(tmp_path: Path) -> None:
+    """The words name the key that is gone and the ways that are left, and none is a new key."""
+    keys("init", "--key-file", tmp_path / "key")
+    fingerprint = json.loads(keys("show", "--key-file", tmp_path / "key", "--json").stdout)
+    _imported_tokens(tmp_path / "1", tmp_path / "key")
+    (tmp_path / "key").unlink()
+    words = ["import", "--format", "canonical", tmp_path / "1/log", "--lake", tmp_path / "1/lake"]
+
+    result = CliRunner().invoke(run, [*map(str, words), "--key-file", str(tmp_path / "key")])
+
+    assert result.exit_code == 2
+    assert fingerprint["fingerprint"] in result.stderr
+    assert "stillwatch keys import" in result.stderr
+    assert "can still be scanned" in result.stderr
+    assert not (tmp_path / "key").exists()

@@ -17,7 +17,7 @@ from stillwatch.records import LOG_TABLES, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stillwatch.identity import KeySource
+    from stillwatch.identity import Key, KeySource
     from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
     from stillwatch.sources.adapter import Adapter
@@ -153,6 +153,7 @@ def _import(
 ) -> None:
     from datetime import UTC, datetime
 
+    from stillwatch.cli.import_table import Filled, known_columns, unable
     from stillwatch.identity import Tokeniser
     from stillwatch.lake.store import Lake
     from stillwatch.sources.mending import Mending
@@ -160,11 +161,12 @@ def _import(
 
     started = time.monotonic()
     paths = input_files(inputs)
-    tokeniser = Tokeniser(key.read())
+    tokeniser = Tokeniser(_key_of_lake(key, lake_path))
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
     now, settled = datetime.now(UTC), 0
     with lake.writer() as writer, _progress(len(paths)) as on_file:
-        destination = Mending(writer)
+        filled = Filled(writer)
+        destination = Mending(filled)
         intake = take_in(
             paths,
             adapter=adapter,
@@ -178,7 +180,27 @@ def _import(
             settled = destination.settle(paths, lake.files("quarantine"), now)
     if mended:
         say(f"{settled:,} rows left the quarantine.")
-    _report(intake, writer.added, lake_path, time.monotonic() - started, as_json=as_json)
+    lacking = unable(filled.known() | known_columns(lake))
+    seconds = time.monotonic() - started
+    _report(intake, writer.added, filled.shares(), lacking, lake_path, seconds, as_json=as_json)
+
+
+def _key_of_lake(source: KeySource, lake_path: Path) -> Key:
+    """The key; where it is lost, what that means for the lake that is there."""
+    from stillwatch.lake.manifest import MANIFEST
+    from stillwatch.lake.store import Lake
+
+    lost = source.file is not None and not source.file.exists()
+    if not lost or not (lake_path / MANIFEST).exists():
+        return source.read()
+    fingerprint = Lake.open(lake_path).manifest.key_fingerprint
+    raise InputError(
+        f"there is no key here, and this lake was made under the key {fingerprint}.",
+        where=source.place,
+        remedy="Bring that key back from a copy with `stillwatch keys import FILE`. If there is "
+        "none, the lake can still be scanned and exported, but new logs need a new key and a new "
+        "lake: nobody can link their tokens with those that are here.",
+    )
 
 
 def _fills(assignments: tuple[str, ...]) -> dict[str, str]:
@@ -209,8 +231,16 @@ def _progress(files: int) -> Iterator[Callable[[Path], None]]:
 
 
 def _report(
-    intake: Intake, added: Added, lake_path: Path, seconds: float, *, as_json: bool
+    intake: Intake,
+    added: Added,
+    shares: dict[str, dict[str, float]],
+    lacking: dict[str, list[str]],
+    lake_path: Path,
+    seconds: float,
+    *,
+    as_json: bool,
 ) -> None:
+    from stillwatch.cli.import_table import NEEDS, say_filled
     from stillwatch.sources.quarantine import one_line
 
     if as_json:
@@ -224,6 +254,9 @@ def _report(
                 "emptied_values": dict(intake.emptied),
                 "dropped_columns": intake.dropped,
                 "remarks": dict(intake.remarks),
+                "filled": shares,
+                "signals": [signal for signal in NEEDS if signal not in lacking],
+                "signals_lacking": lacking,
                 **({"network": _counts(added.network)} if added.network else {}),
             }
         )
@@ -248,6 +281,7 @@ def _report(
             where=intake.first_reason.rstrip("."),
             remedy="Check the file and --format.",
         )
+    say_filled(shares, lacking)
     say(f"Next: `stillwatch scan --lake {lake_path}`.")
 
 
