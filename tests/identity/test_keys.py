@@ -6,11 +6,12 @@ import base64
 import hashlib
 import hmac
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from stillwatch.identity import Key, KeySource, create_key, decode_key, store_key
+from stillwatch.identity import Key, KeySource, create_key, decode_key, rotate_key, store_key
 from stillwatch.records import InputError
 
 SECRET = bytes(range(32))
@@ -129,3 +130,64 @@ def test_environment_names_the_key_when_nothing_else_does(
     monkeypatch.setenv("STILLWATCH__KEYS__FILE", str(tmp_path / "named"))
     assert KeySource.chosen().file == tmp_path / "named"
     assert KeySource.chosen(file=tmp_path / "asked").file == tmp_path / "asked"
+
+
+def test_rotated_key_is_the_old_one_and_a_new_secret(tmp_path: Path) -> None:
+    """The file keeps all secrets in order, stays private, and its fingerprint is another."""
+    old = create_key(tmp_path / "key")
+
+    new = rotate_key(tmp_path / "key")
+
+    assert KeySource(tmp_path / "key").read() == new
+    assert new.earlier == (old.secret,)
+    assert new.secret != old.secret
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["key"]
+    assert new.when(old.fingerprint) == old
+    assert new.when(Key(new.secret).fingerprint) is None
+    assert old.when(new.fingerprint) is None
+
+
+def test_rotations_at_once_lose_no_secret(tmp_path: Path) -> None:
+    """Each of several rotations follows from another: every key that was handed out stays."""
+    create_key(tmp_path / "key")
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: rotate_key(tmp_path / "key"), range(8)))
+
+    last = KeySource(tmp_path / "key").read()
+    assert sorted(len(key.earlier) for key in made) == list(range(1, 9))
+    assert all(last.when(key.fingerprint) == key for key in made)
+
+
+def test_rotation_through_a_link_keeps_the_link(tmp_path: Path) -> None:
+    """Where the key's place is a symbolic link, the file it leads to is replaced."""
+    create_key(tmp_path / "real")
+    (tmp_path / "key").symlink_to(tmp_path / "real")
+
+    new = rotate_key(tmp_path / "key")
+
+    assert (tmp_path / "key").is_symlink()
+    assert KeySource(tmp_path / "real").read() == new
+
+
+def test_key_is_replaced_by_what_became_of_it_and_by_nothing_else(tmp_path: Path) -> None:
+    """A rotated key takes the place of its past; its past does not take its own."""
+    old = create_key(tmp_path / "key")
+    new = rotate_key(tmp_path / "key")
+    store_key(old, tmp_path / "other")
+
+    store_key(new, tmp_path / "other")
+
+    assert KeySource(tmp_path / "other").read() == new
+    for stranger in (old, Key(new.secret), Key(SECRET)):
+        with pytest.raises(InputError, match="a key here already"):
+            store_key(stranger, tmp_path / "other")
+    assert KeySource(tmp_path / "other").read() == new
+
+
+@pytest.mark.parametrize("text", [",", SECRET.hex() + ",", SECRET.hex() + ",00"])
+def test_chain_that_was_cut_is_refused(text: str) -> None:
+    """A file that lost the end of a secret is no shorter key."""
+    with pytest.raises(InputError, match="not a key"):
+        decode_key(text, where="-")

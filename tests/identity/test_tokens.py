@@ -181,8 +181,10 @@ def test_nameless_exchange_gets_the_same_id_each_time() -> None:
     variants = [row, row, row | {"account_id": "b"}, row | {"input_text": "hix"}]
     table = tokenise(exchanges(*variants, row | {"exchange_id": "own"}), TOKENISER)
 
-    ids = name_exchanges(table, TOKENISER, log_format="otlp")["exchange_id"].to_pylist()
-    other = name_exchanges(table, TOKENISER, log_format="litellm")["exchange_id"].to_pylist()
+    ids = name_exchanges(table, TOKENISER, raw=table, log_format="otlp")["exchange_id"].to_pylist()
+    other = name_exchanges(table, TOKENISER, raw=table, log_format="litellm")[
+        "exchange_id"
+    ].to_pylist()
 
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4

@@ -186,13 +186,22 @@ def _import(
 
 
 def _key_of_lake(source: KeySource, lake_path: Path) -> Key:
-    """The key; where it is lost, what that means for the lake that is there."""
+    """The key as the lake knows it; where it is lost, what that means for the lake."""
     from stillwatch.lake.manifest import MANIFEST
+    from stillwatch.lake.rotation import key_then
     from stillwatch.lake.store import Lake
 
-    lost = source.file is not None and not source.file.exists()
-    if not lost or not (lake_path / MANIFEST).exists():
+    if not (lake_path / MANIFEST).exists():
         return source.read()
+    if source.file is None or source.file.exists():
+        key = source.read()
+        then = key_then(lake_path, key)
+        if then != key:
+            say(
+                "The key was rotated and this lake was not: it gets tokens of the earlier key. "
+                f"See `stillwatch keys rotate --finish --lake {lake_path}`."
+            )
+        return then
     fingerprint = Lake.open(lake_path).manifest.key_fingerprint
     raise InputError(
         f"there is no key here, and this lake was made under the key {fingerprint}.",

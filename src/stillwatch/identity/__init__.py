@@ -2,13 +2,24 @@
 
 from stillwatch.identity.columns import CLEAR_IDENTIFIERS, RAW_COLUMNS, name_exchanges, tokenise
 from stillwatch.identity.domains import CLEAR_DOMAIN_ACCOUNTS, DomainCensus
-from stillwatch.identity.keys import Key, KeySource, create_key, decode_key, store_key
+from stillwatch.identity.keys import (
+    MOST_KEY_BYTES,
+    Key,
+    KeySource,
+    create_key,
+    decode_key,
+    rotate_key,
+    store_key,
+)
+from stillwatch.identity.rotation import TOKEN_COLUMNS, with_newer_tokens
 from stillwatch.identity.tokens import Kind, Tokeniser
 
 __all__ = [
     "CLEAR_DOMAIN_ACCOUNTS",
     "CLEAR_IDENTIFIERS",
+    "MOST_KEY_BYTES",
     "RAW_COLUMNS",
+    "TOKEN_COLUMNS",
     "DomainCensus",
     "Key",
     "KeySource",
@@ -17,6 +28,8 @@ __all__ = [
     "create_key",
     "decode_key",
     "name_exchanges",
+    "rotate_key",
     "store_key",
     "tokenise",
+    "with_newer_tokens",
 ]

@@ -21,7 +21,14 @@ from stillwatch.identity.normalise import (
 )
 from stillwatch.identity.tokens import Kind, Tokeniser
 
-__all__ = ["CLEAR_IDENTIFIERS", "RAW_COLUMNS", "name_exchanges", "tokenise"]
+__all__ = [
+    "CLEAR_IDENTIFIERS",
+    "RAW_COLUMNS",
+    "each_list",
+    "each_text",
+    "name_exchanges",
+    "tokenise",
+]
 
 _TEXT = pa.string()
 _TEXTS = pa.list_(pa.string())
@@ -76,7 +83,7 @@ def tokenise(table: pa.Table, tokeniser: Tokeniser) -> pa.Table:
     _fill(columns, "credential_id", _credentials(columns, tokeniser))
     for raw, target, kind in _OPAQUE:
         if raw in columns:
-            _fill(columns, target, _each(columns[raw], _opaque(tokeniser, kind)))
+            _fill(columns, target, each_text(columns[raw], _opaque(tokeniser, kind)))
     _tokenise_origin(columns, "client_ip", "client_net_token", tokeniser)
     _tokenise_origin(columns, "signup_ip", "signup_net_token", tokeniser)
     _tokenise_person(columns, tokeniser)
@@ -84,10 +91,19 @@ def tokenise(table: pa.Table, tokeniser: Tokeniser) -> pa.Table:
     return pa.table({n: c for n, c in columns.items() if n not in RAW_COLUMNS})
 
 
-def name_exchanges(table: pa.Table, tokeniser: Tokeniser, *, log_format: str) -> pa.Table:
+def name_exchanges(
+    table: pa.Table, tokeniser: Tokeniser, *, raw: pa.Table, log_format: str
+) -> pa.Table:
     """Give an id to each exchange without one: the token of format, account, start and digests.
 
-    The same row read twice thus gets the same id. Needs the output of `tokenise`.
+    The same row read twice thus gets the same id, also where the key was rotated in between: the
+    digests in it are always those of the first secret.
+
+    Args:
+        table: The output of `tokenise`.
+        tokeniser: That of `table`.
+        raw: What `table` was made from, row for row.
+        log_format: The format's name.
     """
     ids = table["exchange_id"]
     nameless = pc.or_kleene(pc.is_null(ids), pc.equal(ids, ""))
@@ -95,6 +111,10 @@ def name_exchanges(table: pa.Table, tokeniser: Tokeniser, *, log_format: str) ->
         return table
     parts = ["account_id", "started_at", "system_text", "input_text", "output_digest"]
     rows = table.select([*parts, "prefix_digests"]).filter(nameless).to_pylist()
+    if tokeniser.origin is not tokeniser:
+        first = tokenise(raw.filter(nameless), tokeniser.origin)
+        digests = first.select(["output_digest", "prefix_digests"]).to_pylist()
+        rows = [row | digest for row, digest in zip(rows, digests, strict=True)]
     names = iter(tokeniser.exchange([log_format, *_spoken(row)]) for row in rows)
     filled = [
         next(names) if missing else known
@@ -140,15 +160,15 @@ def _tokenise_origin(columns: dict[str, Any], ip: str, network: str, tokeniser: 
         return tokeniser.network(found) if found else None
 
     if network in columns:
-        clear = _each(columns[network], network_token)
+        clear = each_text(columns[network], network_token)
         columns[network] = pc.coalesce(clear, columns[network])
     for source in (f"{ip}_raw", ip):
         if source in columns:
-            _fill(columns, network, _each(columns[source], network_token))
+            _fill(columns, network, each_text(columns[source], network_token))
     if ip in columns:
-        columns[ip] = pc.coalesce(_each(columns[ip], address_token), columns[ip])
+        columns[ip] = pc.coalesce(each_text(columns[ip], address_token), columns[ip])
     if f"{ip}_raw" in columns:
-        _fill(columns, ip, _each(columns[f"{ip}_raw"], address_token))
+        _fill(columns, ip, each_text(columns[f"{ip}_raw"], address_token))
 
 
 def _tokenise_person(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
@@ -163,15 +183,15 @@ def _tokenise_person(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
             return lambda raw: getattr(email_of(raw), attribute, None)
 
         def mail(attribute: str) -> pa.ChunkedArray:
-            return _each(_each(emails, part(attribute)), _opaque(tokeniser, Kind.EMAIL))
+            return each_text(each_text(emails, part(attribute)), _opaque(tokeniser, Kind.EMAIL))
 
         _fill(columns, "email_token", mail("address"))
         _fill(columns, "email_base_token", mail("base"))
-        _fill(columns, "email_domain", _each(emails, part("domain")))
+        _fill(columns, "email_domain", each_text(emails, part("domain")))
     if "payment_raw" in columns:
-        payments = _each(columns["payment_raw"], payment_of)
-        _fill(columns, "payment_token", _each(payments, _opaque(tokeniser, Kind.PAYMENT)))
-        _fill(columns, "payment_bin", _each(columns["payment_raw"], issuer_prefix_of))
+        payments = each_text(columns["payment_raw"], payment_of)
+        _fill(columns, "payment_token", each_text(payments, _opaque(tokeniser, Kind.PAYMENT)))
+        _fill(columns, "payment_bin", each_text(columns["payment_raw"], issuer_prefix_of))
     if "phone_raw" in columns:
         raws = columns["phone_raw"].to_pylist()
         countries = columns["country"].to_pylist() if "country" in columns else [None] * len(raws)
@@ -186,12 +206,12 @@ def _tokenise_person(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
 def _tokenise_content(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
     """Digests of answers and of earlier messages, reasoning blocks, and free metadata."""
     if "output_text" in columns:
-        _fill(columns, "output_digest", _each(columns["output_text"], tokeniser.message))
+        _fill(columns, "output_digest", each_text(columns["output_text"], tokeniser.message))
     if "earlier_messages" in columns:
-        _fill(columns, "prefix_digests", _each_list(columns["earlier_messages"], tokeniser.message))
+        _fill(columns, "prefix_digests", each_list(columns["earlier_messages"], tokeniser.message))
     if "reasoning_blocks_presented_raw" in columns:
         blocks = columns["reasoning_blocks_presented_raw"]
-        tokens = _each_list(blocks, lambda raw: tokeniser.token(Kind.REASONING_BLOCK, raw.strip()))
+        tokens = each_list(blocks, lambda raw: tokeniser.token(Kind.REASONING_BLOCK, raw.strip()))
         _fill(columns, "reasoning_signatures_presented", tokens)
     if "client_metadata_raw" in columns:
 
@@ -202,7 +222,7 @@ def _tokenise_content(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
                 return None
             return metadata_with_tokens(value, tokeniser) if isinstance(value, dict) else None
 
-        _fill(columns, "client_metadata", _each(columns["client_metadata_raw"], metadata))
+        _fill(columns, "client_metadata", each_text(columns["client_metadata_raw"], metadata))
 
 
 def _fill(columns: dict[str, Any], target: str, found: Any) -> None:
@@ -213,7 +233,7 @@ def _fill(columns: dict[str, Any], target: str, found: Any) -> None:
     columns[target] = found if known is None else pc.coalesce(known, found)
 
 
-def _each(values: Any, convert: Callable[[str], str | None]) -> pa.ChunkedArray:
+def each_text(values: Any, convert: Callable[[str], str | None]) -> pa.ChunkedArray:
     """`convert` once for each distinct text, so that a column of one address costs one HMAC."""
     encoded = pc.dictionary_encode(values.cast(_TEXT))
     chunks = []
@@ -223,7 +243,8 @@ def _each(values: Any, convert: Callable[[str], str | None]) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, _TEXT)
 
 
-def _each_list(values: Any, convert: Callable[[str], str]) -> pa.ChunkedArray:
+def each_list(values: Any, convert: Callable[[str], str]) -> pa.ChunkedArray:
+    """`convert` for each text of each list."""
     lists = [
         None if texts is None else [convert(text) for text in texts if text is not None]
         for texts in values.to_pylist()

@@ -4,46 +4,92 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import hmac
 import os
 import secrets
 import shlex
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stillwatch.records import InputError, StillwatchError
+from stillwatch.records import InputError, StillwatchError, private_file
 
-__all__ = ["Key", "KeySource", "create_key", "decode_key", "default_key_file", "store_key"]
+__all__ = [
+    "MOST_KEY_BYTES",
+    "Key",
+    "KeySource",
+    "create_key",
+    "decode_key",
+    "default_key_file",
+    "rotate_key",
+    "store_key",
+]
 
 SECRET_BYTES = 32
+MOST_KEY_BYTES = 2**16
+"""How much of a file or of a command's output is read as a key."""
+
 _KEY_COMMAND_SECONDS = 60
 _INIT = "Make a key with `stillwatch keys init`, or name one with --key-file or --key-command."
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The master secret. Each kind of identifier gets a key of its own, derived from it.
+    """A chain of secrets. Each kind of identifier gets keys of its own, derived from them.
 
-    Without the secret a token cannot be turned back by trying all phone numbers or addresses,
-    and tokens of two kinds never agree, even over the same value.
+    Without the newest secret a token cannot be turned back by trying all phone numbers or
+    addresses, and tokens of two kinds never agree, even over the same value.
+
+    Attributes:
+        secret: The newest; the only one where the key was never rotated.
+        earlier: Those before it, oldest first. A token goes through all of them in order.
     """
 
     secret: bytes = field(repr=False)
+    earlier: tuple[bytes, ...] = field(default=(), repr=False)
+
+    @property
+    def links(self) -> tuple[Key, ...]:
+        """Each secret as a key of its own, oldest first."""
+        return tuple(Key(secret) for secret in (*self.earlier, self.secret))
 
     def derived(self, kind: str) -> bytes:
-        """The key of one kind of identifier (HKDF-SHA-256, RFC 5869, the kind as its info)."""
+        """The newest secret's key for a kind of identifier (HKDF-SHA-256, RFC 5869)."""
         info = f"stillwatch/1/{kind}".encode()
         return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self.secret)
 
     @property
     def fingerprint(self) -> str:
-        """Says which key this is without helping anyone to guess it."""
-        return hmac.digest(self.derived("fingerprint"), b"fingerprint", "sha256").hex()[:32]
+        """Says which key this is, the whole chain of it, without helping anyone to guess it."""
+        said = "fingerprint"
+        for link in self.links:
+            said = hmac.digest(link.derived("fingerprint"), said.encode(), "sha256").hex()[:32]
+        return said
+
+    def rotated(self) -> Key:
+        """The same chain with a new random secret at its end."""
+        return Key(secrets.token_bytes(SECRET_BYTES), (*self.earlier, self.secret))
+
+    def when(self, fingerprint: str) -> Key | None:
+        """This key as it was when it had this fingerprint; None if it never had."""
+        chain = (*self.earlier, self.secret)
+        for length in range(len(chain), 0, -1):
+            key = Key(chain[length - 1], chain[: length - 1])
+            if key.fingerprint == fingerprint:
+                return key
+        return None
+
+    def since(self, then: Key) -> Key | None:
+        """What this key has beyond `then`, an earlier state of it; None where that is nothing."""
+        beyond = (*self.earlier, self.secret)[len(then.links) :]
+        return Key(beyond[-1], beyond[:-1]) if beyond else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +156,89 @@ def store_key(key: Key, path: Path) -> None:
     """Keep `key` at `path`, readable by its owner only.
 
     Raises:
-        InputError: There is a file already.
+        InputError: There is another key already, and `key` did not come from it by rotation.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError as error:
-        raise InputError(
-            "there is a key here already; lakes made with it would become unreadable.",
-            where=str(path),
-            remedy="Keep it, or give another place with --key-file.",
-        ) from error
+    except FileExistsError:
+        with _held(path) as (place, present):
+            if key.when(present.fingerprint) is None:
+                raise InputError(
+                    "there is a key here already; lakes made with it would become unreadable.",
+                    where=str(path),
+                    remedy="Keep it, or give another place with --key-file.",
+                ) from None
+            _replace(place, key)
+        return
     with os.fdopen(handle, "w") as file:
-        file.write(key.secret.hex() + "\n")
+        file.write(_encoded(key))
         file.flush()
         os.fsync(file.fileno())
 
 
+def rotate_key(path: Path) -> Key:
+    """Put a new random secret at the end of the key at `path`, in one step that survives a crash.
+
+    No secret leaves the file: tokens of the new key are made from those of the old.
+
+    Raises:
+        InputError: There is no key at `path`, or others may read it.
+    """
+    with _held(path) as (place, present):
+        key = present.rotated()
+        _replace(place, key)
+    return key
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[tuple[Path, Key]]:
+    """The key file's place, links followed, and its key, while nobody else replaces it."""
+    place = Path(os.path.realpath(path))
+    while True:
+        KeySource(place).read()  # says in words why there is none
+        with place.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # Who held the lock before may have put another file here.
+            if os.fstat(file.fileno()).st_ino == place.stat().st_ino:
+                yield place, KeySource(place).read()
+                return
+
+
+def _replace(place: Path, key: Key) -> None:
+    """Put `key` in place of the file; under its lock, so that what else lies there is left."""
+    for left in place.parent.glob(f".{place.name}.*.partial"):
+        left.unlink()
+    with private_file(place) as partial, partial.open("w") as file:
+        file.write(_encoded(key))
+        file.flush()
+        os.fsync(file.fileno())
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _encoded(key: Key) -> str:
+    return ",\n".join(secret.hex() for secret in (*key.earlier, key.secret)) + "\n"
+
+
 def decode_key(text: str, *, where: str) -> Key:
-    """The key written as hexadecimal or base64: 32 bytes or more.
+    """The key written as hexadecimal or base64; after rotations its secrets, oldest first.
+
+    Args:
+        text: Secrets of 32 bytes or more, with commas between them and white space anywhere.
+        where: The text's origin, for messages.
 
     Raises:
         InputError: It is neither, or too short to be safe.
     """
-    compact = "".join(text.split())
+    *earlier, newest = ("".join(part.split()) for part in text.split(","))
+    return Key(_secret(newest, where), tuple(_secret(part, where) for part in earlier))
+
+
+def _secret(compact: str, where: str) -> bytes:
     secret = b""
     try:
         secret = bytes.fromhex(compact)
@@ -148,7 +253,7 @@ def decode_key(text: str, *, where: str) -> Key:
             where=where,
             remedy=_INIT,
         )
-    return Key(secret)
+    return secret
 
 
 def _read_private(path: Path) -> str:
@@ -161,7 +266,7 @@ def _read_private(path: Path) -> str:
                     where=str(path),
                     remedy=f"Run `chmod 600 {shlex.quote(str(path))}`.",
                 )
-            return file.read(4096).decode("ascii", "replace")
+            return file.read(MOST_KEY_BYTES).decode("ascii", "replace")
     except FileNotFoundError as error:
         raise InputError("there is no key here.", where=str(path), remedy=_INIT) from error
     except IsADirectoryError as error:

@@ -45,11 +45,19 @@ class AddressTokens:
 
 
 class Tokeniser:
-    """Turns normalised identifiers into tokens (HMAC-SHA-256, RFC 2104, cut to 128 bits)."""
+    """Turns normalised identifiers into tokens (HMAC-SHA-256, RFC 2104, cut to 128 bits).
+
+    Under a key that was rotated, what the earlier secrets make of an identifier goes through the
+    newest: so a token of before becomes one of now without the identifier.
+
+    Attributes:
+        origin: The tokeniser of the first secret alone; this one where the key was never rotated.
+    """
 
     def __init__(self, key: Key) -> None:
         self.fingerprint = key.fingerprint
-        self._keys = {kind: key.derived(kind.value) for kind in Kind}
+        self.origin: Tokeniser = Tokeniser(key.links[0]) if key.earlier else self
+        self._keys = {kind: [link.derived(kind.value) for link in key.links] for kind in Kind}
 
     def token(self, kind: Kind, normalised: str) -> str:
         """The token of one normalised value."""
@@ -75,5 +83,7 @@ class Tokeniser:
         return self.token(Kind.EXCHANGE, "".join(f"{len(part)}:{part}" for part in parts))
 
     def _digest(self, kind: Kind, value: str) -> str:
-        data = value.encode("utf-8", "surrogatepass")
-        return hmac.digest(self._keys[kind], data, "sha256").hex()[:_TOKEN_HEX]
+        for key in self._keys[kind]:
+            data = value.encode("utf-8", "surrogatepass")
+            value = hmac.digest(key, data, "sha256").hex()[:_TOKEN_HEX]
+        return value

@@ -191,7 +191,7 @@ class Draft:
             if path not in news.parts:
                 continue
             rows = with_network(f"select * from {parquet_source([path])}")
-            new = self._write_exchanges(rows, _next_version(old), None)
+            new = self._write_exchanges(rows, old.next_path, None)
             if new.rows != old.rows:
                 raise StillwatchError(
                     "the stored exchanges changed while they were read.",
@@ -296,9 +296,3 @@ class Draft:
 
 def _logs(manifest: Manifest) -> tuple[tuple[Part, ...], tuple[Part, ...]]:
     return manifest.parts("exchanges"), manifest.parts(NETWORK)
-
-
-def _next_version(part: Part) -> str:
-    """The name of the file that replaces this one, at the same place among the others."""
-    stem, _, version = part.path.removesuffix(".parquet").rpartition("/")[2].partition("-")
-    return f"{part.path.rpartition('/')[0]}/{stem}-{int(version or 0) + 1}.parquet"

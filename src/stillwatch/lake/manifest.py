@@ -54,6 +54,13 @@ class Part:
         day, _, name = self.path.partition("/")[2].rpartition("/")
         return f"{day}/{name.removesuffix('.parquet').partition('-')[0]}"
 
+    @property
+    def next_path(self) -> str:
+        """The path of the file that replaces this one, at the same place among the others."""
+        folder, _, name = self.path.removesuffix(".parquet").rpartition("/")
+        stem, _, version = name.partition("-")
+        return f"{folder}/{stem}-{int(version or 0) + 1}.parquet"
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -117,8 +124,9 @@ class Manifest:
                 f"this lake was made under the key {self.key_fingerprint}, "
                 f"and the key given is {key_fingerprint}.",
                 where=str(lake),
-                remedy="Name the lake's own key with --key-file or --key-command, "
-                "or import into a new lake.",
+                remedy="Name the lake's own key with --key-file or --key-command; if it was "
+                "rotated, the key as it is since, which `stillwatch keys import` brings to "
+                "another machine. Or import into a new lake.",
             )
 
     def write(self, lake: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.lake.manifest import Part, flush_to_disk
 
-__all__ = ["ROWS_AT_ONCE", "PartFile", "digest_of"]
+__all__ = ["ROWS_AT_ONCE", "PartFile", "digest_of", "move_into_lake"]
 
 ROWS_AT_ONCE = 16_384
 """Rows in a row group: enough to compress well, few enough that their texts fit in memory."""
@@ -54,6 +55,24 @@ class PartFile:
     def part(self) -> Part:
         """What the manifest says of the closed file."""
         return Part(self.name, self.rows, digest_of(self.path))
+
+
+def move_into_lake(parts: Iterable[Part], *, folder: Path, lake: Path) -> None:
+    """Move files to their places, to be named by the manifest that is written next.
+
+    Args:
+        parts: The files.
+        folder: Where they were prepared.
+        lake: Whose lock is held.
+    """
+    folders = set()
+    for part in parts:
+        target = lake / part.path
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.rename(folder / part.path, target)
+        folders |= {target.parent, target.parent.parent}
+    for inner in folders:
+        flush_to_disk(inner)
 
 
 def digest_of(path: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,9 +13,10 @@ import duckdb
 import pyarrow as pa
 
 from stillwatch.lake.draft import Draft
-from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest, flush_to_disk
+from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
 from stillwatch.lake.network import NetworkNews
 from stillwatch.lake.parquet_source import quoted_text
+from stillwatch.lake.part_file import move_into_lake
 from stillwatch.lake.staging import Staging
 from stillwatch.lake.workplace import locked
 from stillwatch.records import InputError, StillwatchError
@@ -123,14 +123,7 @@ class LakeWriter:
             Manifest(self.key_fingerprint).write(self.path)
         if manifest is draft.seen:
             return manifest
-        folders = set()
-        for part in draft.parts:
-            target = self.path / part.path
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.rename(draft.folder / part.path, target)
-            folders |= {target.parent, target.parent.parent}
-        for folder in folders:
-            flush_to_disk(folder)
+        move_into_lake(draft.parts, folder=draft.folder, lake=self.path)
         manifest.write(self.path)
         return manifest
 

@@ -150,11 +150,11 @@ class Refiner:
         if schema.name == "accounts" and "client_ip_raw" in rows.column_names:
             names = [n.replace("client_ip_raw", "signup_ip_raw") for n in rows.column_names]
             rows = rows.rename_columns(names)
-        rows = tokenise(rows, self.tokeniser)
+        raw, rows = rows, tokenise(rows, self.tokeniser)
         if "source_id" in rows.column_names and "account_id" in schema.names:
             rows = _with_source_in_account(rows)
         if schema.name == "exchanges":
-            rows = name_exchanges(rows, self.tokeniser, log_format=self.log_format)
+            rows = name_exchanges(rows, self.tokeniser, raw=raw, log_format=self.log_format)
             rows = _without_withheld_text(rows)
         else:
             rows = rows.drop_columns([c for c in ["source_id"] if c in rows.column_names])
