@@ -243,7 +243,7 @@ def test_an_interruption_ends_with_130_and_leaves_nothing(
     def interrupted(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("stillwatch.campaigns.scan.weigh", interrupted)
+    monkeypatch.setattr("stillwatch.campaigns.scan.raise_groups", interrupted)
     result = scan_into(tmp_path / "out", quiet_log)
 
     assert result.exit_code == 130

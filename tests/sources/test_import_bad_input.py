@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from import_builders import Desk, exchange_rows
 
-from stillwatch.lake import writer as lake_writer
+from stillwatch.lake import draft as lake_draft
 from stillwatch.lake.store import Lake
 from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
 from stillwatch.sources.canonical import CanonicalAdapter
@@ -342,7 +342,7 @@ def test_full_disk_leaves_the_lake_as_it_was(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lake_writer, "sketch_exchanges", no_room)
+        patch.setattr(lake_draft, "sketch_exchanges", no_room)
         outcome = desk.import_(desk.jsonl("x.jsonl", exchange_rows(50)))
 
     assert outcome.status == 1

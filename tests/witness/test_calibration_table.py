@@ -108,7 +108,7 @@ def test_a_dossier_says_the_measured_rate(monkeypatch: pytest.MonkeyPatch) -> No
     line = {"null_groups": "raised", "hostile": 0.0, "groups": 50}
     lines = [
         line | {"e_value": name, "reached": {"0.01": count}, "at_most": {"0.01": 0.25}}
-        for name, count in (("the finding", 4), ("collects", 7))
+        for name, count in (("the finding", 4), ("acts as one", 11), ("collects", 7))
     ]
     measured = {"worlds": {"seeds": [1, 2, 3]}, "lines": lines}
     monkeypatch.setattr(calibration, "_measured", lambda: measured)
@@ -117,4 +117,4 @@ def test_a_dossier_says_the_measured_rate(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert "on 3 simulated worlds" in said
     assert "8.0% (at most 25.0%, with 95% confidence)" in said
-    assert "reached it in 14.0% of them" in said
+    assert "Claim 1 alone reached it in 22.0% of them, claim 3 alone in 14.0%" in said
