@@ -23,7 +23,7 @@ from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.timeline import DAY, Replay
 from stillwatch.campaigns.weighing import prepare
 from stillwatch.evaluation.bounds import clopper_pearson_upper
-from stillwatch.lake.log import open_log
+from stillwatch.evaluation.world import log_of_world
 from stillwatch.simulation import WORLDS, order_world, simulate
 
 RATES = (0.1, 0.05, 0.01)
@@ -35,12 +35,7 @@ def scan_daily(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         world = Path(temporary) / "world"
         simulate(order_world(WORLDS[options.world], seed=seed, **size), world, processes=1)
-        log = open_log(
-            exchanges=world / "exchanges",
-            accounts=world / "accounts.parquet",
-            credentials=world / "credentials.parquet",
-            releases=world / "model_releases.parquet",
-        )
+        log = log_of_world(world)
         evidence = read_evidence(log)
         replay = Replay(evidence, prepare(evidence.traffic), RATES[0], joint=True)
         days = sorted(set((evidence.traffic.started // DAY).tolist()))

@@ -28,7 +28,7 @@ from stillwatch.campaigns.looks import least_bound
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.campaigns.tells import TYING
 from stillwatch.campaigns.weighing import Weighed, decide, weigh
-from stillwatch.lake.log import open_log
+from stillwatch.evaluation.world import log_of_world
 
 LEVEL = float(np.log(20.0))
 RATE = 0.01
@@ -58,12 +58,7 @@ class Told:
 
 def told(world: Path) -> list[Told]:
     """What every signal says of every group of one world."""
-    log = open_log(
-        exchanges=world / "exchanges",
-        accounts=world / "accounts.parquet",
-        credentials=world / "credentials.parquet",
-        releases=world / "model_releases.parquet",
-    )
+    log = log_of_world(world)
     evidence = read_evidence(log)
     weighed = weigh(evidence)
     columns = ["account_id", "population", "campaign"]

@@ -153,6 +153,22 @@ def perfect_findings(world: WorldBuilder, *, flagged_after: timedelta = timedelt
     )
 
 
+def weighed_group(accounts: Sequence[str], *, e_value: float) -> TestedGroup:
+    """A group that was tested, with this e-value in every clause."""
+    return TestedGroup(
+        group_id="g",
+        accounts=len(accounts),
+        e_acts_as_one=e_value,
+        e_undeclared=e_value,
+        e_collects=e_value,
+        e_acts_as_one_max=1e9,
+        e_undeclared_max=1e9,
+        e_collects_max=1e9,
+        honest_explanation="a class",
+        account_ids=list(accounts),
+    )
+
+
 def findings_that_accuse(
     world: WorldBuilder,
     accused: Mapping[str, Mapping[str, str] | Sequence[str]],

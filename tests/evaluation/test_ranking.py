@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand_made_worlds import findings_that_accuse, two_rings_and_a_class
+from hand_made_worlds import findings_that_accuse, two_rings_and_a_class, weighed_group
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch import records
 from stillwatch.evaluation.baselines import SuspectGroup
 from stillwatch.evaluation.ranking import rank_findings, rank_groups
 
@@ -82,18 +81,7 @@ def test_the_best_cutoff_has_the_highest_f1() -> None:
 def test_reported_accounts_come_before_weighed_ones() -> None:
     """A group that was weighed and not reported ranks below every reported member."""
     world = two_rings_and_a_class()
-    weighed = records.TestedGroup(
-        group_id="g",
-        accounts=5,
-        e_acts_as_one=1e9,
-        e_undeclared=1e9,
-        e_collects=1e9,
-        e_acts_as_one_max=1e9,
-        e_undeclared_max=1e9,
-        e_collects_max=1e9,
-        honest_explanation="a class",
-        account_ids=[f"pupil-{n}" for n in range(5)],
-    )
+    weighed = weighed_group([f"pupil-{n}" for n in range(5)], e_value=1e9)
     findings = findings_that_accuse(
         world, {"f": [f"amber-{n}" for n in range(6)]}, e_values={"f": 40.0}, tested=[weighed]
     )

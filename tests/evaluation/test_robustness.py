@@ -14,8 +14,7 @@ from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.evaluation.accusations import wrongly_accused
 from stillwatch.evaluation.score import accusations_of
 from stillwatch.evaluation.suite.altering import alter
-from stillwatch.evaluation.world import read_truth
-from stillwatch.lake.log import open_log
+from stillwatch.evaluation.world import log_of_world, read_truth
 from stillwatch.records import Findings
 
 _LOST = {
@@ -33,14 +32,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def scanned(log: Path) -> Findings:
-    opened = open_log(
-        exchanges=[log / "exchanges"],
-        accounts=log / "accounts.parquet",
-        credentials=log / "credentials.parquet",
-        releases=log / "model_releases.parquet",
-    )
     notes = {"command": "scan", "version": "", "fdr": 0.01, "as_of": ""}
-    return scan(opened, ScanSettings(with_timeline=False), notes=notes)
+    return scan(log_of_world(log), ScanSettings(with_timeline=False), notes=notes)
 
 
 def test_the_whole_log_gives_a_finding(world: Path) -> None:

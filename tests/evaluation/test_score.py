@@ -14,9 +14,9 @@ from hand_made_worlds import (
     findings_that_accuse,
     perfect_findings,
     two_rings_and_a_class,
+    weighed_group,
 )
 
-from stillwatch import records
 from stillwatch.evaluation.score import Evaluation, evaluate_findings
 from stillwatch.evaluation.world import STOLEN, open_world_log, read_truth
 from stillwatch.records import Findings, InputError
@@ -265,19 +265,7 @@ def test_findings_of_another_world_are_refused(tmp_path: Path) -> None:
 def test_findings_of_another_world_that_accuse_nobody_are_refused(tmp_path: Path) -> None:
     """Whom a scan weighed tells where it was made: nobody accused is no perfect score."""
     world = two_rings_and_a_class()
-    cleared = records.TestedGroup(
-        group_id="g",
-        accounts=1,
-        e_acts_as_one=1.0,
-        e_undeclared=1.0,
-        e_collects=1.0,
-        e_acts_as_one_max=1e9,
-        e_undeclared_max=1e9,
-        e_collects_max=1e9,
-        honest_explanation="a class",
-        account_ids=["stranger"],
-    )
-    findings = findings_that_accuse(world, {}, tested=[cleared])
+    findings = findings_that_accuse(world, {}, tested=[weighed_group(["stranger"], e_value=1.0)])
 
     with pytest.raises(InputError, match="1 of the 1 accounts in these findings are not in this"):
         evaluate(world, findings, tmp_path)

@@ -25,6 +25,11 @@ def sends(book: LogBook, name: str, *, wording: int, else_: int) -> str:
     return name
 
 
+def many(book: LogBook, prefix: str, number: int, *, wording: int, else_: int) -> list[str]:
+    """So many accounts that each send as much."""
+    return [sends(book, f"{prefix}{n:03}", wording=wording, else_=else_) for n in range(number)]
+
+
 def read(book: LogBook, folder: Path) -> tuple[Traffic, Fragments]:
     traffic = book.evidence(folder).traffic
     return traffic, mine_fragments(traffic)
@@ -59,7 +64,7 @@ def test_a_member_like_the_outsiders_is_not_named(tmp_path: Path) -> None:
     """With three prompts of 43 from a list that sixty others take from, nobody is a worker."""
     book = LogBook(1)
     outsiders(book)
-    workers = [sends(book, f"w{n:02}", wording=30, else_=10) for n in range(12)]
+    workers = many(book, "w", 12, wording=30, else_=10)
     stranger = sends(book, "stranger", wording=3, else_=40)
     traffic, fragments = read(book, tmp_path)
     group = group_of([*workers, stranger], traffic, fragments)
@@ -80,7 +85,7 @@ def test_workers_that_send_little_of_the_wording_are_named(
 ) -> None:
     book = LogBook(2)
     outsiders(book)
-    workers = [sends(book, f"w{n:02}", wording=wording, else_=else_) for n in range(12)]
+    workers = many(book, "w", 12, wording=wording, else_=else_)
 
     assert not unnamed(book, workers, tmp_path)
 
@@ -88,9 +93,8 @@ def test_workers_that_send_little_of_the_wording_are_named(
 def test_customers_who_ask_much_hide_no_worker(tmp_path: Path) -> None:
     """They send as many prompts in the wording, but among two hundred others."""
     book = LogBook(3)
-    for n in range(45):
-        sends(book, f"o{n:03}", wording=10, else_=200)
-    workers = [sends(book, f"w{n:02}", wording=8, else_=8) for n in range(12)]
+    many(book, "o", 45, wording=10, else_=200)
+    workers = many(book, "w", 12, wording=8, else_=8)
 
     assert not unnamed(book, workers, tmp_path)
 
@@ -98,18 +102,16 @@ def test_customers_who_ask_much_hide_no_worker(tmp_path: Path) -> None:
 def test_accounts_that_send_two_prompts_hide_no_worker(tmp_path: Path) -> None:
     """All that they send is in the wording; a collector may open such accounts on purpose."""
     book = LogBook(4)
-    for n in range(80):
-        sends(book, f"o{n:03}", wording=2, else_=0)
-    workers = [sends(book, f"w{n:02}", wording=20, else_=5) for n in range(12)]
+    many(book, "o", 80, wording=2, else_=0)
+    workers = many(book, "w", 12, wording=20, else_=5)
 
     assert not unnamed(book, workers, tmp_path)
 
 
 def test_workers_that_linking_missed_hide_no_other(tmp_path: Path) -> None:
     book = LogBook(5)
-    for n in range(6):
-        sends(book, f"missed{n}", wording=30, else_=10)
-    workers = [sends(book, f"w{n:02}", wording=20, else_=20) for n in range(12)]
+    many(book, "missed", 6, wording=30, else_=10)
+    workers = many(book, "w", 12, wording=20, else_=20)
 
     assert not unnamed(book, workers, tmp_path)
 
@@ -117,7 +119,7 @@ def test_workers_that_linking_missed_hide_no_other(tmp_path: Path) -> None:
 def test_wording_that_nobody_else_has_is_evidence_by_itself(tmp_path: Path) -> None:
     book = LogBook(6)
     book.people(60)
-    workers = [sends(book, f"w{n:02}", wording=2, else_=20) for n in range(12)]
+    workers = many(book, "w", 12, wording=2, else_=20)
 
     assert not unnamed(book, workers, tmp_path)
 

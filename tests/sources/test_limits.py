@@ -157,6 +157,13 @@ def nested(levels: int) -> Any:
     return value
 
 
+def the_unreadable_one(name: str, path: Path) -> Unreadable:
+    """What a format says of a file of which it can read nothing."""
+    (item,) = load_adapter(name).read(path)
+    assert isinstance(item, Unreadable)
+    return item
+
+
 @pytest.mark.parametrize("wide", [0, 400])
 def test_nesting_is_counted_to_the_level(wide: int) -> None:
     """As many levels as allowed are read and one more is not, however many brackets there are."""
@@ -176,9 +183,8 @@ def test_value_nested_too_deeply_is_named(
     path = tmp_path / "log.jsonl"
     path.write_text(json.dumps({"x": nested(40)}) + "\n")
 
-    (item,) = load_adapter(name).read(path)
+    item = the_unreadable_one(name, path)
 
-    assert isinstance(item, Unreadable)
     assert "nested too deeply: 30 levels" in item.reason
     assert "`nesting`" in item.reason
 
@@ -192,9 +198,8 @@ def test_row_longer_than_the_limit_is_named(
     path = tmp_path / "log.jsonl"
     path.write_bytes(b'{"x": "' + b"y" * 2**21 + b'"}\n')
 
-    (item,) = load_adapter(name).read(path)
+    item = the_unreadable_one(name, path)
 
-    assert isinstance(item, Unreadable)
     assert (item.line, "longer than 1 MiB" in item.reason, "`row_mb`" in item.reason) == (
         1,
         True,

@@ -224,7 +224,8 @@ def _acts_as_one(
     log_division, most_division, division_reference = _martingale(
         binned[0], inside, reference, *divide
     )
-    apart = np.flatnonzero(inside)[_left_out(scores.division[inside])]
+    divided = scores.division[inside]
+    apart = np.flatnonzero(inside)[_left_out(divided)]
     weighed = inside.copy()
     weighed[apart] = False
     if len(apart):
@@ -233,13 +234,13 @@ def _acts_as_one(
         binned[1], inside, reference, synchrony.bets(), len(EXCHANGES) + 1
     )
     consistent = _dealt_at_random(scores.division[weighed])
-    members = int((~np.isnan(scores.division[inside])).sum())
+    members = int((~np.isnan(divided)).sum())
     return ActsAsOne(
         log_e=log_division + _log_stake(members, len(apart)) if consistent else -np.inf,
         largest=most_division + _log_stake(members, 0),
         log_e_synchrony=log_synchrony,
         sampled=scores.accounts[inside],
-        division_scores=scores.division[inside],
+        division_scores=divided,
         synchrony_scores=scores.synchrony[inside],
         division_reference=division_reference,
         synchrony_reference=synchrony_reference,

@@ -84,11 +84,11 @@ class Linked:
     raised: Raised
 
 
-def _silent(_step: str, _done: int, _all: int) -> None:
-    """Tells nobody."""
+def _tell_nobody(_step: str, _done: int, _all: int) -> None:
+    """The progress of a scan that nobody watches."""
 
 
-def link(log: Log, *, grid_hours: int = DAY_HOURS, progress: Progress = _silent) -> Linked:
+def link(log: Log, *, grid_hours: int = DAY_HOURS, progress: Progress = _tell_nobody) -> Linked:
     """Read a log and link its accounts; several scans of it may begin with that.
 
     Args:
@@ -107,7 +107,7 @@ def scan(
     settings: ScanSettings,
     *,
     notes: dict[str, Any],
-    progress: Progress = _silent,
+    progress: Progress = _tell_nobody,
     linked: Linked | None = None,
 ) -> Findings:
     """Find the campaigns of a log.

@@ -166,18 +166,18 @@ def _import(
     now, settled = datetime.now(UTC), 0
     with lake.writer() as writer, _progress(len(paths)) as on_file:
         filled = Filled(writer)
-        destination = Mending(filled)
+        mending = Mending(filled) if mended else None
         intake = take_in(
             paths,
             adapter=adapter,
             tokeniser=tokeniser,
             fills=fills,
             now=now,
-            destination=destination,
+            destination=mending or filled,
             on_file=on_file,
         )
-        if mended:
-            settled = destination.settle(paths, lake.files("quarantine"), now)
+        if mending:
+            settled = mending.settle(paths, lake.files("quarantine"), now)
     if mended:
         say(f"{settled:,} rows left the quarantine.")
     lacking = unable(filled.known() | known_columns(lake))

@@ -35,8 +35,7 @@ from stillwatch.campaigns.weighing import (
     weigh_raised,
 )
 from stillwatch.evaluation.matching import HALF, match_findings
-from stillwatch.evaluation.world import Truth, open_world_log, read_truth
-from stillwatch.lake.log import open_log
+from stillwatch.evaluation.world import Truth, log_of_world, open_world_log, read_truth
 from stillwatch.lake.purpose import OWN_WORK, PURPOSES
 from stillwatch.linking.groups import Group
 
@@ -264,12 +263,7 @@ def replace_stages(world: Path, rate: float = 0.01) -> list[dict[str, Any]]:
         InputError: The folder holds no world.
     """
     truth = read_truth(world)
-    log = open_log(
-        exchanges=[world / "exchanges"],
-        accounts=world / "accounts.parquet",
-        credentials=world / "credentials.parquet",
-        releases=world / "model_releases.parquet",
-    )
+    log = log_of_world(world)
     pipeline = TruthStages(read_evidence(log), truth, world, rate)
     plain = pipeline.found()
     alone = {stage: pipeline.found({stage}) for stage in STAGES}

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.lake.log import Log, open_log
 from stillwatch.records import (
     ACCOUNTS,
     EXCHANGES,
@@ -25,7 +26,15 @@ from stillwatch.records import (
     conform,
 )
 
-__all__ = ["STOLEN", "HonestAccount", "TrueCampaign", "Truth", "open_world_log", "read_truth"]
+__all__ = [
+    "STOLEN",
+    "HonestAccount",
+    "TrueCampaign",
+    "Truth",
+    "log_of_world",
+    "open_world_log",
+    "read_truth",
+]
 
 STOLEN = "owners of stolen credentials"
 """The population under which the honest owners of compromised accounts are counted."""
@@ -123,6 +132,20 @@ def truth_from_rows(rows: list[dict[str, Any]]) -> Truth:
 
 def _most_common(kinds: Counter[str]) -> str:
     return max(sorted(kinds), key=lambda kind: kinds[kind])
+
+
+def log_of_world(world: Path) -> Log:
+    """What a scan of the world reads: its log, without the truth.
+
+    Raises:
+        InputError: The folder holds no world.
+    """
+    return open_log(
+        exchanges=[world / "exchanges"],
+        accounts=world / "accounts.parquet",
+        credentials=world / "credentials.parquet",
+        releases=world / "model_releases.parquet",
+    )
 
 
 @contextmanager

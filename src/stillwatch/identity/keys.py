@@ -19,7 +19,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from stillwatch.records import InputError, StillwatchError, private_file
+from stillwatch.records import InputError, StillwatchError, flush_to_disk, private_file
 
 __all__ = [
     "MOST_KEY_BYTES",
@@ -209,15 +209,10 @@ def _replace(place: Path, key: Key) -> None:
     """Put `key` in place of the file; under its lock, so that what else lies there is left."""
     for left in place.parent.glob(f".{place.name}.*.partial"):
         left.unlink()
-    with private_file(place) as partial, partial.open("w") as file:
-        file.write(_encoded(key))
-        file.flush()
-        os.fsync(file.fileno())
-    folder = os.open(place.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with private_file(place) as partial:
+        partial.write_text(_encoded(key))
+        flush_to_disk(partial)
+    flush_to_disk(place.parent)
 
 
 def _encoded(key: Key) -> str:

@@ -10,13 +10,13 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.lake.database import lake_database
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest, Part
 from stillwatch.lake.merging import KEYS
-from stillwatch.lake.parquet_source import parquet_source, quoted_text
+from stillwatch.lake.parquet_source import parquet_source
 from stillwatch.lake.part_file import digest_of
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.store import Lake
@@ -173,11 +173,7 @@ def _repeated(lake: Path, whole: dict[str, list[Path]]) -> Iterator[Problem]:
     """Rows that are there twice, in the files that can be read."""
     spill = Path(tempfile.mkdtemp(prefix="stillwatch-"))
     try:
-        with duckdb.connect() as database:
-            database.execute("set enable_progress_bar = false")
-            database.execute("set preserve_insertion_order = false")
-            database.execute("set memory_limit = '1GB'")
-            database.execute(f"set temp_directory = {quoted_text(str(spill))}")
+        with lake_database(spill, in_order=False) as database:
             for table, key in KEYS.items():
                 if table not in whole:
                     continue

@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.lake.manifest import ACCOUNT_HISTORY, Manifest, Part
+from stillwatch.lake.manifest import ACCOUNT_HISTORY, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
 from stillwatch.lake.network import (
-    NETWORK,
     NetworkNews,
     days_around,
     fresh_rows,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from stillwatch.lake.database import lake_database
 from stillwatch.lake.parquet_source import parquet_source, quoted_text
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.store import Lake
@@ -48,11 +49,7 @@ def export_lake(lake: Lake, out: Path) -> dict[str, int]:
 
 
 def _write_tables(lake: Lake, folder: Path) -> None:
-    with duckdb.connect() as database:
-        database.execute("set TimeZone = 'UTC'")
-        database.execute("set enable_progress_bar = false")
-        database.execute("set memory_limit = '1GB'")
-        database.execute(f"set temp_directory = {quoted_text(str(folder / '.spill'))}")
+    with lake_database(folder / ".spill") as database:
         (folder / "exchanges").mkdir(mode=0o700)
         for day, paths in groupby(lake.files("exchanges"), key=lambda path: path.parent.name):
             target = folder / "exchanges" / f"{day}.parquet"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from stillwatch.lake.database import lake_database
 from stillwatch.lake.manifest import ACCOUNT_HISTORY
 from stillwatch.lake.parquet_source import parquet_source, quoted_name, quoted_text
 from stillwatch.lake.queries import load_query
@@ -47,11 +48,7 @@ def accounts_known_at(lake: Lake, moment: datetime | None) -> list[Path]:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     target = folder / "accounts.parquet"
     os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o600))
-    with duckdb.connect() as database:
-        database.execute("set TimeZone = 'UTC'")
-        database.execute("set enable_progress_bar = false")
-        database.execute("set memory_limit = '1GB'")
-        database.execute(f"set temp_directory = {quoted_text(str(folder / 'spill'))}")
+    with lake_database(folder / "spill") as database:
         today, then = parquet_source(files), parquet_source(history)
         known = _columns(database, then)
         values = ", ".join(

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from stillwatch.records import InputError, private_file
+from stillwatch.records import InputError, flush_to_disk, private_file
 
-__all__ = ["ACCOUNT_HISTORY", "MANIFEST", "TABLES", "Manifest", "Part", "flush_to_disk"]
+__all__ = ["ACCOUNT_HISTORY", "MANIFEST", "NETWORK", "TABLES", "Manifest", "Part"]
 
 MANIFEST = "manifest.json"
 ACCOUNT_HISTORY = "account_history"
 """Rows of `accounts` that a later import took the place of, with the moment of it."""
+NETWORK = "network"
+"""What proxies saw of requests, by day."""
 
 TABLES = (
     "exchanges",
     "sketches",
-    "network",
+    NETWORK,
     "accounts",
     "credentials",
     "model_releases",
@@ -187,12 +188,3 @@ class Manifest:
             },
             retired=dict(content["retired"]),
         )
-
-
-def flush_to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, would survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

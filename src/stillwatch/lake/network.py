@@ -17,9 +17,8 @@ import duckdb
 from stillwatch.lake.parquet_source import parquet_source
 from stillwatch.lake.queries import load_query
 
-__all__ = ["NETWORK", "NetworkNews", "days_around", "fresh_rows", "join_network", "with_network"]
+__all__ = ["NetworkNews", "days_around", "fresh_rows", "join_network", "with_network"]
 
-NETWORK = "network"
 # Clocks of two machines differ by seconds; an id that comes again is another request's.
 _ROOM = "'10 minutes'"
 # A request that lasts longer is joined by its first day; so only days side by side matter.

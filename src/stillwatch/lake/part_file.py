@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.lake.manifest import Part, flush_to_disk
+from stillwatch.lake.manifest import Part
+from stillwatch.records import flush_to_disk
 
 __all__ = ["ROWS_AT_ONCE", "PartFile", "digest_of", "move_into_lake"]
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stillwatch.lake.check import damage_of, is_of_table, unpaired
-from stillwatch.lake.manifest import Manifest, Part, flush_to_disk
+from stillwatch.lake.manifest import Manifest, Part
 from stillwatch.lake.workplace import locked, remove_leftovers
+from stillwatch.records import flush_to_disk
 
 __all__ = ["DAMAGED", "Repaired", "repair_lake"]
 

@@ -12,18 +12,16 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from stillwatch.lake.database import lake_database
 from stillwatch.lake.draft import Draft
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
 from stillwatch.lake.network import NetworkNews
-from stillwatch.lake.parquet_source import quoted_text
 from stillwatch.lake.part_file import move_into_lake
 from stillwatch.lake.staging import Staging
 from stillwatch.lake.workplace import locked
 from stillwatch.records import InputError, StillwatchError
 
 __all__ = ["Added", "LakeWriter"]
-
-_MEMORY_LIMIT = "1GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +79,8 @@ class LakeWriter:
         others have added since is taken account of, and the manifest is replaced.
         """
         self.staging.close()
-        with _database_errors(self.path), duckdb.connect() as database:
-            _configure(database, spill=self.staging.folder / "spill")
+        spill = self.staging.folder / "spill"
+        with _database_errors(self.path), lake_database(spill, in_order=False) as database:
             draft = Draft(
                 lake=self.path,
                 staging=self.staging,
@@ -131,14 +129,6 @@ class LakeWriter:
         counted = {t: n for t, n in self.staging.rows.items() if t != "quarantine"}
         imported = sum(draft.news[table] for table in counted)
         self.added = Added(imported, sum(counted.values()) - imported, draft.network)
-
-
-def _configure(database: duckdb.DuckDBPyConnection, *, spill: Path) -> None:
-    database.execute("set TimeZone = 'UTC'")
-    database.execute("set enable_progress_bar = false")
-    database.execute("set preserve_insertion_order = false")
-    database.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
-    database.execute(f"set temp_directory = {quoted_text(str(spill))}")
 
 
 @contextmanager

@@ -32,8 +32,9 @@ def ordinary_users(
 ) -> IntArray:
     """The members of a group that its outsiders equal, ascending.
 
-    Outsiders are the accounts in none of these groups that sent the group's wording. Null, for each member: it is
-    an account like them. A member is told apart by either of two tests, each at half the level:
+    Outsiders are the accounts in none of these groups that sent the group's wording. Null, for each
+    member: it is an account like them. A member is told apart by either of two tests, each at half
+    the level:
 
     - number: its exchanges with the wording, by their rank among the outsiders' (conformal, Vovk,
       Gammerman and Shafer 2005). So accounts that send two prompts and nothing else, both in the

@@ -13,7 +13,13 @@ from stillwatch.records.exchange_log import (
     Exchange,
     ModelRelease,
 )
-from stillwatch.records.files import private_file, read_findings, write_findings, write_parquet
+from stillwatch.records.files import (
+    flush_to_disk,
+    private_file,
+    read_findings,
+    write_findings,
+    write_parquet,
+)
 from stillwatch.records.findings import (
     ATTRIBUTED_EXCHANGES,
     CAMPAIGNS,
@@ -90,6 +96,7 @@ __all__ = [
     "TruthAccount",
     "TruthExchange",
     "conform",
+    "flush_to_disk",
     "private_file",
     "read_actors",
     "read_findings",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from stillwatch.records.errors import InputError
 from stillwatch.records.findings import FINDINGS_TABLES, Findings
 
-__all__ = ["private_file", "read_findings", "write_findings", "write_parquet"]
+__all__ = ["flush_to_disk", "private_file", "read_findings", "write_findings", "write_parquet"]
 
 _NOTES = "scan.json"
 
@@ -31,6 +31,15 @@ def private_file(path: Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Wait until a file, or the names in a folder, would survive a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:

@@ -13,6 +13,7 @@ from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ImportRequest, ParsedRow, Remark, Unreadable
 from stillwatch.sources.bedrock_companions import Companions, is_companion
 from stillwatch.sources.bodies import Bodies, read_bodies
+from stillwatch.sources.call_lines import read_each
 from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.values import (
     instant_from_iso,
@@ -72,13 +73,12 @@ class BedrockAdapter:
         if is_companion(path) or path.name == _PERMISSION_CHECK:
             return
         companions = Companions(path, self._folder_of(path))
-        for item in values_of_file(path):
-            if isinstance(item, Unreadable):
-                yield item
-                continue
-            line, value = item
+
+        def read(line: int, value: object) -> Iterator[ParsedRow | Unreadable | Remark]:
             for record in _records(value):
                 yield from self._read_record(line, record, companions)
+
+        yield from read_each(values_of_file(path), read)
 
     def _folder_of(self, path: Path) -> Path:
         inside = [f for f in self.folders if path.resolve().is_relative_to(f.resolve())]

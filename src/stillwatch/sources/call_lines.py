@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.json_values import values_of_file
 
-__all__ = ["Told", "told_of_file"]
+__all__ = ["Told", "read_each", "told_of_file"]
 
+T = TypeVar("T")
 Told = dict[str, Any] | str | None
 """What a value of a log tells: a row, the reason why it tells none, or nothing to be told now."""
 
@@ -23,11 +24,8 @@ def told_of_file(
     Args:
         tell: Given the line or record number and the JSON value that stands there.
     """
-    for item in values_of_file(path):
-        if isinstance(item, Unreadable):
-            yield item
-            continue
-        line, value = item
+
+    def read(line: int, value: object) -> Iterator[ParsedRow | Unreadable]:
         try:
             told = tell(line, value)
         except RecursionError:
@@ -36,3 +34,21 @@ def told_of_file(
             yield Unreadable(line, told)
         elif told is not None:
             yield ParsedRow(line, told)
+
+    return read_each(values_of_file(path), read)
+
+
+def read_each(
+    items: Iterable[tuple[int, Any] | Unreadable],
+    read: Callable[[int, Any], Iterable[ParsedRow | Unreadable | T]],
+) -> Iterator[ParsedRow | Unreadable | T]:
+    """What `read` makes of every value, and what was unreadable before that, in their order.
+
+    Args:
+        items: Values with their line or record number.
+    """
+    for item in items:
+        if isinstance(item, Unreadable):
+            yield item
+        else:
+            yield from read(*item)

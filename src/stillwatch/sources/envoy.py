@@ -19,6 +19,7 @@ from stillwatch.identity.normalise import address_of
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Remark, Unreadable
 from stillwatch.sources.addresses import is_of_ours
+from stillwatch.sources.call_lines import read_each
 from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.network_rows import NETWORK, request_id_of
 from stillwatch.sources.rows import moment_of
@@ -82,17 +83,13 @@ class EnvoyAdapter:
 
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable | Remark]:
         """The requests of one file, in its order."""
-        for item in values_of_file(path):
-            if isinstance(item, Unreadable):
-                yield item
-                continue
-            line, value = item
-            if not isinstance(value, dict):
-                yield Unreadable(line, _NOT_ENVOY)
-                continue
-            yield from self._read_line(line, _Fields(value))
+        return read_each(values_of_file(path), self._read_line)
 
-    def _read_line(self, line: int, said: _Fields) -> Iterator[ParsedRow | Unreadable | Remark]:
+    def _read_line(self, line: int, value: object) -> Iterator[ParsedRow | Unreadable | Remark]:
+        if not isinstance(value, dict):
+            yield Unreadable(line, _NOT_ENVOY)
+            return
+        said = _Fields(value)
         address_fields = self.address_fields or (*_PEER, *_DEDUCED)
         if not said.has(_STARTED) or not said.has((*address_fields, *_JA4)):
             yield Unreadable(line, _NOT_ENVOY)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stillwatch.sources.adapter import ParsedRow, Remark, Unreadable
+from stillwatch.sources.call_lines import read_each
 from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.log_records import log_records
 from stillwatch.sources.values import instant_from_iso, mapping, parsed, sequence, text
@@ -40,13 +41,11 @@ class LitellmSpendAdapter:
 
     def read(self, path: Path) -> Iterator[ParsedRow | Unreadable | Remark]:
         """The exchanges of one file; calls that are no model's answer are passed over."""
-        for item in log_records(path):
-            if isinstance(item, Unreadable):
-                yield item
-                continue
-            line, value = item
-            for record in _rows(value):
-                yield from self._read_row(line, record)
+        return read_each(log_records(path), self._read_rows)
+
+    def _read_rows(self, line: int, value: object) -> Iterator[ParsedRow | Unreadable | Remark]:
+        for record in _rows(value):
+            yield from self._read_row(line, record)
 
     def _read_row(self, line: int, record: object) -> Iterator[ParsedRow | Unreadable | Remark]:
         if not isinstance(record, dict):

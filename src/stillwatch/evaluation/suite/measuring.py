@@ -29,8 +29,7 @@ from stillwatch.evaluation.suite.cells import Cell, ScanOf
 from stillwatch.evaluation.suite.condensing import condense
 from stillwatch.evaluation.suite.playing import attack
 from stillwatch.evaluation.truth_stages import replace_stages
-from stillwatch.evaluation.world import open_world_log, read_truth
-from stillwatch.lake.log import open_log
+from stillwatch.evaluation.world import log_of_world, open_world_log, read_truth
 from stillwatch.records import StillwatchError, write_findings
 
 __all__ = ["EACH_SIGNAL", "measure_cell", "stillwatch"]
@@ -109,12 +108,7 @@ def measure_cell(cell: Cell, scratch: Path) -> dict[str, Any]:
 
 def _without_each_signal(world: Path, out: Path, rate: float) -> dict[str, Any]:
     """What `condense` keeps of a scan without each signal, by `without <signal>`."""
-    log = open_log(
-        exchanges=[world / "exchanges"],
-        accounts=world / "accounts.parquet",
-        credentials=world / "credentials.parquet",
-        releases=world / "model_releases.parquet",
-    )
+    log = log_of_world(world)
     linked = link(log)
     scans = {}
     for signal in sorted(SIGNALS):
