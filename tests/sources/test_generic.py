@@ -90,6 +90,38 @@ PUBLISHED: dict[str, list[dict[str, Any]]] = {
             "input_text": "Am I too fast?",
         },
     ],
+    "langsmith.jsonl": [
+        {
+            **_FIRST_TURN,
+            "exchange_id": "0195a1f0-0000-7000-8000-000000000001",
+            "account_id": "account-di",
+            "conversation_id": "conversation-7",
+            "started_at": "2026-03-01T12:00:00.250000",
+            "finished_at": "2026-03-01T12:00:01.060000",
+            "model": "gpt-4o",
+            "status": "ok",
+            "system_text": "Be brief.",
+            "input_text": "What is rime?",
+            "output_text": "Frozen fog.",
+            "stop_reason": "stop",
+            "input_tokens": 9,
+            "output_tokens": 4,
+            "max_output_tokens": 48,
+            "temperature": 0.3,
+        },
+        {
+            **_FIRST_TURN,
+            "exchange_id": "0195a1f0-0000-7000-8000-000000000003",
+            "account_id": "account-di",
+            "started_at": "2026-03-01T12:00:02.000000",
+            "finished_at": "2026-03-01T12:00:02.500000",
+            "model": "gpt-4o",
+            "status": "error",
+            "input_text": "Am I too fast?",
+            "input_tokens": 0,
+            "output_tokens": 0,
+        },
+    ],
     "cloudflare.json": [
         {
             **_FIRST_TURN,
@@ -153,7 +185,7 @@ def _row(tmp_path: Path, map_text: str, record: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_shipped_maps_read_the_published_schemas(name: str) -> None:
-    """Langfuse, Helicone and Cloudflare, each with a success and a failure."""
+    """Langfuse, Helicone, LangSmith and Cloudflare, each with a success and a failure."""
     map_file = MAPS / f"{name.partition('.')[0]}.toml"
 
     assert _rows(FIXTURES / name, map_file) == PUBLISHED[name]

@@ -1,38 +1,20 @@
-"""`import --detect` and `import --explain`: what a log is, and how a row of it is read."""
+"""`import --explain`: how a row of a log is read, and what is shown of it."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bedrock_builders import LOG, LOGS
-from import_builders import START, Desk, exchange_rows
-
-from stillwatch.sources.adapter import ADAPTERS
+from import_builders import Desk, exchange_rows
 
 FIXTURES = Path(__file__).parent / "fixtures"
 LITELLM = FIXTURES / "litellm-1.106.2"
 OTLP = FIXTURES / "opentelemetry-instrumentation-genai-openai-1.3b0"
 GENERIC = FIXTURES / "generic-published-schemas"
 MAPS = Path(__file__).parents[2] / "docs" / "sources" / "maps"
-DETECTED = [
-    (LOG, "bedrock"),
-    (LOGS, "bedrock"),
-    (LITELLM / "spend_logs.ndjson", "litellm-spend"),
-    (LITELLM / "spend_logs_no_prompts.ndjson", "litellm-spend"),
-    (LITELLM / "standard_logging_payload.ndjson", "litellm"),
-    (LITELLM / "standard_logging_payload_array.json", "litellm"),
-    (OTLP / "otlp.jsonl", "otlp"),
-    (OTLP / "traces.pb", "otlp"),
-    (FIXTURES / "opentelemetry-instrumentation-openai-0.52.6" / "otlp.jsonl", "otlp"),
-    (FIXTURES / "openai-3.57.0" / "http.jsonl", "openai"),
-    (FIXTURES / "openai-3.57.0" / "pairs.jsonl", "openai"),
-    (FIXTURES / "anthropic-2.14.0" / "http.jsonl", "anthropic"),
-    (FIXTURES / "anthropic-2.14.0" / "pairs.jsonl", "anthropic"),
-]
 
 
 def _with_key(desk: Desk) -> Path:
@@ -40,67 +22,6 @@ def _with_key(desk: Desk) -> Path:
     key.write_text("07" * 32)
     key.chmod(0o600)
     return key
-
-
-@pytest.mark.parametrize(
-    ("path", "name"), DETECTED, ids=lambda v: "/".join(v.parts[-2:]) if isinstance(v, Path) else v
-)
-def test_the_format_of_every_recorded_log_is_told(path: Path, name: str, desk: Desk) -> None:
-    """By the adapter that understands it, though others may read some of it."""
-    outcome = desk.command("import", "--detect", path)
-
-    assert (outcome.status, outcome.report["format"]) == (0, name)
-    best, *others = outcome.report["candidates"]
-    assert re.fullmatch(
-        r"\d+ of the first \d+ rows have an account and a time; \d+ columns\.", best["why"]
-    )
-    assert all(other["fit"] <= best["fit"] for other in others)
-    assert f"--format {name}" in outcome.words
-
-
-@pytest.mark.parametrize("encoding", ["jsonl", "parquet"])
-def test_canonical_tables_are_told(encoding: str, desk: Desk) -> None:
-    """Exchanges and accounts, whichever encoding they have."""
-    for name, rows in (
-        ("x", exchange_rows(3)),
-        ("a", [{"account_id": "a", "plan": "team", "created_at": START}]),
-    ):
-        make = desk.jsonl if encoding == "jsonl" else desk.parquet
-        path = make(f"{name}.{encoding}", rows)
-
-        assert desk.command("import", "--detect", path).report["format"] == "canonical"
-
-
-def test_every_format_but_generic_is_tried(desk: Desk) -> None:
-    """A format that is registered is a format that can be told."""
-    report = desk.command("import", "--detect", LOG).report
-
-    assert {c["format"] for c in report["candidates"]} == set(ADAPTERS) - {"generic"}
-
-
-def test_a_log_without_accounts_is_told_all_the_same(desk: Desk) -> None:
-    """What `--set` can fill is no reason to call it another's."""
-    payload = json.loads((LITELLM / "standard_logging_payload.ndjson").read_text().splitlines()[0])
-    path = desk.jsonl("log.jsonl", [payload | {"metadata": {}}])
-
-    outcome = desk.command("import", "--detect", path)
-
-    assert outcome.report["format"] == "litellm"
-    assert "without account or time" in outcome.report["candidates"][0]["why"]
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"hello\n", b'{"a": 1}\n', b"\x00\xff" * 99, b"a,b\n1,2\n"]
-)
-def test_a_file_of_no_format_is_said_to_be_none(content: bytes, desk: Desk) -> None:
-    """Exit status 2, and the way to a map."""
-    path = desk.folder / "log"
-    path.write_bytes(content)
-
-    outcome = desk.command("import", "--detect", path)
-
-    assert (outcome.status, outcome.report["format"]) == (2, None)
-    assert "generic" in outcome.words
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,12 @@ def print_detected(path: Path, *, as_json: bool) -> None:
 
     candidates = detect_format(input_files([path]))
     best = candidates[0] if candidates and candidates[0].fit > 0 else None
+    known = best.known if best else None
     if as_json:
         emit_json(
             {
                 "format": best.name if best else None,
+                "needs": known.needs if known else None,
                 "candidates": [
                     {"format": c.name, "fit": round(c.fit, 3), "why": c.explain()}
                     for c in candidates
@@ -43,12 +45,23 @@ def print_detected(path: Path, *, as_json: bool) -> None:
         for candidate in candidates:
             sys.stdout.write(f"{candidate.name}: {candidate.explain()}\n")
     if best is None:
-        raise InputError(
-            "no format reads this file.",
-            where=str(path),
-            remedy="Write a map for `--format generic`: see docs/sources/generic.md.",
-        )
-    say(f"Next: `stillwatch import --format {best.name} {path} --lake DIR`.")
+        raise InputError("no format reads this file.", where=str(path), remedy=_way_out(path))
+    words = [f"--format {best.name}"]
+    if known:
+        say(known.needs)
+        words += [known.beside] if known.beside else []
+    say(f"Next: `stillwatch import {' '.join([*words, str(path)])} --lake DIR`.")
+
+
+def _way_out(path: Path) -> str:
+    """What to do with a file that no format reads."""
+    from stillwatch.sources.unpacking import foreign_packing
+
+    if path.is_file() and path.stat().st_size == 0:
+        return "It is empty: name one that has rows."
+    if path.is_file() and (packing := foreign_packing(path)):
+        return f"It is packed with {packing}: unpack it, or pack it with gzip or zstd."
+    return "Write a map for `--format generic`: see docs/sources/generic.md."
 
 
 def print_explained(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -20,13 +20,17 @@ from stillwatch.sources.adapter import (
     Unreadable,
     load_adapter,
 )
+from stillwatch.sources.known_logs import KnownLog, known_log
+from stillwatch.sources.limits import Limits
 from stillwatch.sources.network_rows import IMPORTED_TABLES, NETWORK
+from stillwatch.sources.unpacking import beginning_only
 
 __all__ = ["Candidate", "detect_format"]
 
 # Enough to tell, and little enough that a file of any size is looked at in a moment.
 _ITEMS = 200
 _FILES = 5
+_BEGINNING = 2 * 2**20
 # What it is worth that a row is an exchange although nobody is billed for it, or at no time.
 _WORTH_WITHOUT_ACCOUNT = 0.25
 # These read whatever has their columns or bodies, whoever wrote it: a format that knows its own
@@ -49,6 +53,8 @@ class Candidate:
         columns: Canonical columns that some row has.
         reason: Why the first row that could not be read was not.
         is_network: Whether its rows are network evidence, which waits for exchanges.
+        known: What the rows are, where the format alone does not say it; `whole` counts those
+            that are this, then.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Candidate:
     columns: int
     reason: str
     is_network: bool = False
+    known: KnownLog | None = None
 
     @property
     def fit(self) -> float:
@@ -69,6 +76,8 @@ class Candidate:
         """The sentence for people."""
         if not self.looked_at:
             return "nothing in it is of this format."
+        if self.known:
+            return f"{self.whole} of the first {self.looked_at} rows are {self.known.what}."
         if self.whole and self.is_network:
             return (
                 f"{self.whole} of the first {self.looked_at} rows have a request id, a time and a "
@@ -88,19 +97,35 @@ class Candidate:
 
 
 def detect_format(files: Iterable[Path]) -> list[Candidate]:
-    """Every format but `generic`, the one that fits best first, by the first file that tells.
+    """Every format, the one that fits best first, by the first file that tells.
 
-    A file may say nothing, such as a body that lies beside a log.
+    A file may say nothing, such as one that is empty. `generic` is among them only for a log that
+    a shipped map reads.
     """
     found: list[Candidate] = []
     for path in islice(files, _FILES):
-        found = sorted(
-            (_tried(name, path) for name in ADAPTERS if name != "generic"),
-            key=lambda c: (-c.fit, c.name in _LOOSE, -c.columns, c.name),
-        )
-        if found and found[0].fit > 0:
-            break
+        # A row may be longer than the first look, and is then read as far as any row is.
+        for size in (_BEGINNING, Limits.configured().row_bytes + _BEGINNING):
+            with beginning_only(size):
+                found = _candidates(path)
+            if found[0].fit > 0:
+                return found
     return found
+
+
+def _candidates(path: Path) -> list[Candidate]:
+    tried = {name: _tried(name, path) for name in ADAPTERS if name != "generic"}
+    if told := known_log(path):
+        known, rows, looked_at = told
+        name = known.log_format
+        fallback = Candidate(name, looked_at, rows, 0, 0, "")
+        tried[name] = replace(
+            tried.get(name, fallback), looked_at=looked_at, whole=rows, partial=0, known=known
+        )
+    return sorted(
+        tried.values(),
+        key=lambda c: (c.known is None, -c.fit, c.name in _LOOSE, -c.columns, c.name),
+    )
 
 
 def _tried(name: str, path: Path) -> Candidate:

@@ -7,6 +7,7 @@ one event a message or numbered attributes. All are read; what is unknown is pas
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -106,8 +107,18 @@ def _records(stream: _WithHead, limits: Limits) -> Iterator[Record | Unreadable]
 def _is_json(head: bytes) -> bool:
     """Whether a file begins as JSON: a bracket, and none of the control characters that JSON
     forbids and no binary request can do without (an id's length is one)."""
-    begins = head.removeprefix(_BYTE_ORDER_MARK).lstrip()[:1] in (b"{", b"[")
-    return begins and not _CONTROL.search(head, 0, _LOOKED_AT)
+    start = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    if start[:1] not in (b"{", b"["):
+        return False
+    return not _CONTROL.search(head, 0, _LOOKED_AT) or _is_whole(start.partition(b"\n")[0])
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is a JSON object, whatever damage comes after it."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _records_of_values(stream: _WithHead, limits: Limits) -> Iterator[Record | Unreadable]:

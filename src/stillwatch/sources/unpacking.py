@@ -7,6 +7,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,11 +15,21 @@ import pyarrow as pa
 
 from stillwatch.sources.limits import LimitError, Limits
 
-__all__ = ["BROKEN_FILE", "unpacked", "what_broke"]
+__all__ = ["BROKEN_FILE", "beginning_only", "foreign_packing", "unpacked", "what_broke"]
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+# Ways to pack that are not undone here.
+_FOREIGN = {
+    b"PK\x03\x04": "zip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"\x04\x22\x4d\x18": "lz4",
+    b"\xff\x06\x00\x00sNaPpY": "snappy",
+}
 _CHUNK = 2**20
+_BEGINNING: ContextVar[int | None] = ContextVar("beginning", default=None)
 # What a damaged, or far too large, compressed file raises while it is read; zstd's damage comes
 # as pa.ArrowException.
 BROKEN_FILE = (EOFError, zlib.error, gzip.BadGzipFile, pa.ArrowException, LimitError)
@@ -32,6 +43,26 @@ def what_broke(error: Exception) -> str:
     return f"the compressed file is damaged here ({how}); the rest was not read."
 
 
+def foreign_packing(path: Path) -> str | None:
+    """What a file is packed with, if that is nothing that is undone here."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    return next((name for mark, name in _FOREIGN.items() if start.startswith(mark)), None)
+
+
+@contextmanager
+def beginning_only(size: int) -> Iterator[None]:
+    """Within it every file ends after its first `size` bytes, unpacked: for a look at a log.
+
+    Adapters that pass over what is no model call would otherwise read all of a large file.
+    """
+    before = _BEGINNING.set(size)
+    try:
+        yield
+    finally:
+        _BEGINNING.reset(before)
+
+
 @contextmanager
 def unpacked(path: Path, limits: Limits) -> Iterator[IO[bytes]]:
     """The bytes of a file; packed ones are recognised by how they begin, not by the name.
@@ -42,19 +73,40 @@ def unpacked(path: Path, limits: Limits) -> Iterator[IO[bytes]]:
     with path.open("rb") as file:
         start = file.peek(len(_ZSTD))
         if not start.startswith((_GZIP, _ZSTD)):
-            yield file
+            yield _beginning_of(file)
             return
         packed = path.stat().st_size
         limits.unpackable(packed)
         if start.startswith(_ZSTD):
             with pa.input_stream(file, compression="zstd") as stream:
-                yield _bounded(_arrow_reader(stream), packed, limits)
+                yield _beginning_of(_bounded(_arrow_reader(stream), packed, limits))
         else:
             with gzip.GzipFile(fileobj=file) as whole:
-                yield _bounded(whole.read1, packed, limits)
+                yield _beginning_of(_bounded(whole.read1, packed, limits))
 
 
-def _bounded(read: Callable[[int], bytes], packed: int, limits: Limits) -> IO[bytes]:
+def _beginning_of(stream: io.BufferedReader) -> IO[bytes]:
+    size = _BEGINNING.get()
+    return stream if size is None else io.BufferedReader(_Beginning(stream, size), _CHUNK)
+
+
+class _Beginning(io.RawIOBase):
+    """A stream that ends early."""
+
+    def __init__(self, stream: io.BufferedReader, size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read1(min(len(buffer), self._left))
+        self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _bounded(read: Callable[[int], bytes], packed: int, limits: Limits) -> io.BufferedReader:
     return io.BufferedReader(_Bounded(read, packed, limits), _CHUNK)
 
 
