@@ -259,6 +259,24 @@ def test_findings_are_for_their_owner_only(quiet_log: Path, tmp_path: Path) -> N
     assert modes == {0o600}
 
 
+def test_findings_know_their_log(
+    quiet_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`explain` tells an account of the log from one that does not exist, from another folder."""
+    monkeypatch.chdir(tmp_path)
+    assert scan_into(Path("findings"), Path("exchanges")).exit_code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    answers = [
+        CliRunner().invoke(run, ["explain", wanted, "--findings", "../findings"])
+        for wanted in ("a3", "nope")
+    ]
+
+    assert [answer.exit_code for answer in answers] == [0, 2]
+    assert "know 'nope'" in answers[1].stderr
+
+
 def test_the_disk_is_left_as_it_was_found(quiet_log: Path, tmp_path: Path) -> None:
     """Two scans of the same log leave the same files with the same findings."""
     scan_into(tmp_path / "one", quiet_log)

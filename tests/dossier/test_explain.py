@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from dossier_builders import CAMPAIGN, build_findings, campaign_exchanges
@@ -143,6 +144,36 @@ def test_an_account_that_nothing_links_is_told_so(found):
     assert result.exit_code == 0
     assert json.loads(result.stdout)["reasons"] == []
     assert "Nothing links account person-0999" in result.stderr
+
+
+@pytest.mark.parametrize("holder", ["tables", "lake"])
+def test_an_id_that_the_log_does_not_have_is_refused(holder, tmp_path):
+    """Whom the log knows is told that nothing links them; anybody else does not exist."""
+    if holder == "lake":
+        with Lake.create(tmp_path / "log", "fingerprint").writer() as writer:
+            writer.add("accounts", pa.table({"account_id": ["person-0999"]}))
+    else:
+        (tmp_path / "log").mkdir()
+        pq.write_table(pa.table({"account_id": ["person-0999"]}), tmp_path / "log" / "1.parquet")
+    findings = build_findings(_rows())
+    notes = findings.notes | {"log": [str(tmp_path / "log")]}
+    write_findings(replace(findings, notes=notes), tmp_path / "found")
+
+    known = _run(tmp_path / "found", "person-0999")
+    unknown = _run(tmp_path / "found", "nope")
+
+    assert (known.exit_code, unknown.exit_code) == (0, 2)
+    assert "Nothing links account person-0999" in known.stderr
+    assert "in doubt" not in known.stderr
+    assert "know 'nope'" in unknown.stderr
+    assert "the campaigns that the scan printed" in unknown.stderr
+
+
+def test_without_the_log_nobody_knows_whether_an_account_exists(found):
+    """Findings that were copied from where they were made say so, and what to check."""
+    said = _run(found, "nope").stderr
+
+    assert "check the id if in doubt" in said
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,13 +32,17 @@ def command(
 ) -> None:
     """Say in words why a campaign or account was found, or was not.
 
-    ID is a campaign, an account, or a group that was weighed.
+    ID is a campaign, an account, or a group that was weighed. An account that neither the findings
+    nor the log they were made of know is an error.
     """
     from stillwatch.dossier import explain
     from stillwatch.records import read_findings
 
     folder = _folder(findings_folder, lake_folder)
-    explanation = explain(read_findings(folder), wanted)
+    findings = read_findings(folder)
+    log = [lake_folder] if lake_folder else [Path(path) for path in findings.notes.get("log", ())]
+    there = bool(log) and all(path.exists() for path in log)
+    explanation = explain(findings, wanted, is_in_log=partial(_is_in_log, log) if there else None)
     if as_json:
         emit_json(explanation.as_dict())
     place = f"--lake {lake_folder}" if lake_folder else f"--findings {folder}"
@@ -55,6 +62,30 @@ def _folder(findings: Path | None, lake: Path | None) -> Path:
 
     assert lake is not None
     return Lake.open(lake).findings_directory
+
+
+def _is_in_log(log: Iterable[Path], account: str) -> bool:
+    """Whether the exchanges or accounts of canonical files, or of a lake, name this account."""
+    import duckdb
+
+    from stillwatch.lake.log import parquet_files
+    from stillwatch.lake.manifest import MANIFEST
+    from stillwatch.lake.parquet_source import parquet_source
+    from stillwatch.lake.store import Lake
+
+    for path in log:
+        if (path / MANIFEST).exists():
+            lake = Lake.open(path)
+            files = [*lake.files("exchanges"), *lake.files("accounts")]
+        else:
+            files = parquet_files(path)
+        for file in files:
+            query = f"select 1 from {parquet_source([file])} where account_id = $account limit 1"
+            # A file that cannot be read is one that the scan left out, too.
+            with suppress(duckdb.Error):
+                if duckdb.execute(query, {"account": account}).fetchone():
+                    return True
+    return False
 
 
 def _tell(explanation: Explanation, folder: Path, *, place: str) -> None:

@@ -119,7 +119,8 @@ def command(
         without=unasked,
         profiles=profiles,
     )
-    findings = _scan(log, settings)
+    read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
+    findings = _scan(log, settings, read)
     out = _write(findings, log, out, snapshot)
     seconds = time.monotonic() - started
     _tell(findings, out, lake)
@@ -227,7 +228,7 @@ def _open(
     return log, snapshot
 
 
-def _scan(log: Log, settings: ScanSettings) -> Findings:
+def _scan(log: Log, settings: ScanSettings, read: Iterable[Path]) -> Findings:
     from stillwatch.campaigns.scan import scan
 
     notes = {
@@ -235,6 +236,8 @@ def _scan(log: Log, settings: ScanSettings) -> Findings:
         "version": __version__,
         "fdr": settings.rate,
         "scanned_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        # Where `explain` looks up whether there is an account that the findings do not name.
+        "log": [str(path.absolute()) for path in read],
     }
     with _progress() as progress:
         return scan(log, settings, notes=notes, progress=progress)

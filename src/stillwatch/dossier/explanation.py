@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,14 +70,21 @@ class Explanation:
         }
 
 
-def explain(findings: Findings, wanted: str) -> Explanation:
+def explain(
+    findings: Findings, wanted: str, *, is_in_log: Callable[[str], bool] | None = None
+) -> Explanation:
     """Why this campaign, account or group was found, what was weighed, or that nothing links it.
 
     Findings name only accounts that were weighed, so an account of the log that nothing links
-    and one that does not exist look the same; the words say so.
+    and one that does not exist look the same to them; the log tells which it is.
+
+    Args:
+        is_in_log: Whether the log has an account of this id; asked where the findings say nothing.
+            Without it the words say that nobody knows.
 
     Raises:
-        InputError: Unknown, and so close to a known id that it must be a slip of the pen.
+        InputError: Unknown to the findings, and to the log or so close to a known id that it must
+            be a slip of the pen.
     """
     campaigns = _rows(findings.campaigns, "campaign_id", wanted)
     if campaigns:
@@ -90,9 +97,18 @@ def explain(findings: Findings, wanted: str) -> Explanation:
         return _explain_group(findings, weighed[0])
     groups = _groups_with(findings.tested, wanted)
     links = _links_of(findings.links, wanted)
-    if not groups and not links:
+    if groups or links:
+        return _explain_cleared(wanted, groups, links)
+    known = is_in_log(wanted) if is_in_log else None
+    if not known:
         _suggest_instead_of(findings, wanted)
-    return _explain_cleared(wanted, groups, links)
+    if known is False:
+        raise InputError(
+            f"neither these findings nor the log they were made of know '{wanted}'.",
+            remedy="Name an account as the log has it, one of the campaigns that the scan printed, "
+            "or a group of `tested.parquet`.",
+        )
+    return _explain_unlinked(wanted, is_known=known is True)
 
 
 def _explain_campaign(findings: Findings, campaign: dict[str, Any]) -> Explanation:
@@ -166,18 +182,25 @@ def _explain_member(
     )
 
 
+def _explain_unlinked(account: str, *, is_known: bool) -> Explanation:
+    return Explanation(
+        account,
+        "account",
+        f"Nothing links account {account}: no group that was weighed holds it.",
+        (),
+        ()
+        if is_known
+        else (
+            "The log of these findings is not there to be asked, and findings do not list every "
+            "account: check the id if in doubt.",
+        ),
+        facts={"campaigns": [], "tested": [], "links": []},
+    )
+
+
 def _explain_cleared(
     account: str, groups: Sequence[dict[str, Any]], links: Sequence[dict[str, Any]]
 ) -> Explanation:
-    if not groups and not links:
-        return Explanation(
-            account,
-            "account",
-            f"Nothing links account {account}: no group that was weighed holds it.",
-            (),
-            ("Findings do not list every account of the log, so check the id if in doubt.",),
-            facts={"campaigns": [], "tested": [], "links": []},
-        )
     reasons = tuple(
         _weighed(g, "It was reported, and this account was left out of it.") for g in groups
     )
