@@ -13,33 +13,36 @@ START = 1_767_225_600_000_000_000  # 2026-01-01T00:00:00Z
 
 
 def attributes(values: dict[str, Any]) -> list[KeyValue]:
-    """Attributes of strings and whole numbers."""
+    """Attributes of strings and numbers."""
+    kinds = {int: "int_value", float: "double_value", str: "string_value"}
     return [
-        KeyValue(
-            key=key,
-            value=AnyValue(int_value=value)
-            if isinstance(value, int)
-            else AnyValue(string_value=value),
-        )
+        KeyValue(key=key, value=AnyValue(**{kinds[type(value)]: value}))
         for key, value in values.items()
     ]
 
 
-def traces(*spans: dict[str, Any], resource: dict[str, Any] | None = None) -> Any:
-    """A request with one resource; each span has `number`, `parent` and `attributes`."""
+def traces(
+    *spans: dict[str, Any], resource: dict[str, Any] | None = None, started_at: int | None = None
+) -> Any:
+    """A request with one resource; each span has `number`, `parent` and `attributes`.
+
+    A span lasts half a second, from `started_at` (nanoseconds since 1970), else from as many
+    seconds after `START` as its number says.
+    """
     request = ExportTraceServiceRequest()
     group = request.resource_spans.add()
     group.resource.attributes.extend(attributes(resource or {"service.name": "gateway"}))
     scope = group.scope_spans.add()
     for span in spans:
         number = span["number"]
+        start = START + number * 1_000_000_000 if started_at is None else started_at
         scope.spans.add(
             trace_id=span.get("trace", 1).to_bytes(16, "big"),
             span_id=number.to_bytes(8, "big"),
             parent_span_id=span["parent"].to_bytes(8, "big") if "parent" in span else b"",
             name="a span",
-            start_time_unix_nano=START + number * 1_000_000_000,
-            end_time_unix_nano=START + number * 1_000_000_000 + 500_000_000,
+            start_time_unix_nano=start,
+            end_time_unix_nano=start + 500_000_000,
             attributes=attributes(span["attributes"]),
         )
     return request

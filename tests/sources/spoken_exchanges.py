@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-__all__ = ["Spoken", "anthropic", "converse", "openai", "spoken"]
+__all__ = [
+    "Spoken",
+    "anthropic",
+    "converse",
+    "messages_as_json",
+    "messages_as_numbers",
+    "openai",
+    "said_on_a_span",
+    "spoken",
+]
 
 _SAID = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 _NAME = st.from_regex(r"[a-z][a-z0-9-]{0,11}", fullmatch=True)
@@ -144,3 +154,54 @@ def converse(said: Spoken) -> tuple[dict[str, Any], dict[str, Any]]:
         request["system"] = [{"text": said.system_text}]
     message = {"role": "assistant", "content": [{"text": said.output_text}]}
     return request, {"output": {"message": message}, "stopReason": said.stop_reason}
+
+
+def said_on_a_span(said: Spoken) -> dict[str, Any]:
+    """The attributes of OpenTelemetry's GenAI conventions, but for the messages."""
+    tools = [{"type": "function", "name": name} for name in said.tool_names]
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": said.model,
+        "gen_ai.request.max_tokens": said.max_output_tokens,
+        "gen_ai.request.temperature": said.temperature,
+        "gen_ai.request.top_p": said.top_p,
+        "gen_ai.usage.input_tokens": said.input_tokens,
+        "gen_ai.usage.output_tokens": said.output_tokens,
+        "gen_ai.tool.definitions": json.dumps(tools),
+        "user.id": said.account_id,
+    }
+
+
+def messages_as_json(said: Spoken) -> dict[str, Any]:
+    """The messages as JSON text, as the conventions have them since 1.37."""
+
+    def parts(text: str) -> list[dict[str, str]]:
+        return [{"type": "text", "content": text}]
+
+    asked = [{"role": role, "parts": parts(text)} for role, text in _turns(said)]
+    answer = {
+        "role": "assistant",
+        "parts": parts(said.output_text),
+        "finish_reason": said.stop_reason,
+    }
+    system = {"gen_ai.system_instructions": json.dumps(parts(said.system_text or ""))}
+    return {
+        **(system if said.system_text else {}),
+        "gen_ai.input.messages": json.dumps(asked),
+        "gen_ai.output.messages": json.dumps([answer]),
+    }
+
+
+def messages_as_numbers(said: Spoken) -> dict[str, Any]:
+    """The messages as numbered attributes."""
+    system = [("system", said.system_text)] if said.system_text else []
+    told = {
+        f"gen_ai.prompt.{number}.{name}": value
+        for number, turn in enumerate([*system, *_turns(said)])
+        for name, value in zip(("role", "content"), turn, strict=True)
+    }
+    return told | {
+        "gen_ai.completion.0.role": "assistant",
+        "gen_ai.completion.0.content": said.output_text,
+        "gen_ai.completion.0.finish_reason": said.stop_reason,
+    }

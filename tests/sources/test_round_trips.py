@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,25 @@ import pytest
 from bedrock_builders import LOG
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spoken_exchanges import Spoken, anthropic, converse, openai, spoken
+from otlp_builders import json_line, traces
+from spoken_exchanges import (
+    Spoken,
+    anthropic,
+    converse,
+    messages_as_json,
+    messages_as_numbers,
+    openai,
+    said_on_a_span,
+    spoken,
+)
 
 from stillwatch.records import EXCHANGES
 from stillwatch.sources.adapter import Adapter, ParsedRow, Unreadable
 from stillwatch.sources.bedrock import BedrockAdapter
 from stillwatch.sources.envoy import EnvoyAdapter
+from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.litellm_spend import LitellmSpendAdapter
+from stillwatch.sources.otlp import OtlpAdapter
 from stillwatch.sources.rows import typed_rows
 from stillwatch.sources.values import parsed
 
@@ -101,6 +114,56 @@ def test_spend_logs_give_back_what_was_said(encoding: str, said: Spoken, tmp_pat
             file.write(json.dumps(row))
 
     assert _only_row(LitellmSpendAdapter(), path) == said.columns()
+
+
+@QUIET
+@given(said=spoken)
+def test_litellm_gives_back_what_was_said(said: Spoken, tmp_path: Path) -> None:
+    """For every column that a payload carries."""
+    request, response = openai(said)
+    payload = {
+        "litellm_call_id": said.exchange_id,
+        "id": "of the provider",
+        "call_type": "acompletion",
+        "startTime": said.started_at.timestamp(),
+        "metadata": {"user_api_key_user_id": said.account_id},
+        "model": "openai/" + said.model,
+        "model_group": said.model,
+        "messages": request.pop("messages"),
+        "model_parameters": request,
+        "response": response,
+        "prompt_tokens": said.input_tokens,
+        "completion_tokens": said.output_tokens,
+        "status": "success",
+    }
+    path = tmp_path / "log"
+    path.write_text(json.dumps(payload))
+
+    assert _only_row(LitellmAdapter(), path) == said.columns()
+
+
+@pytest.mark.parametrize("write", [messages_as_json, messages_as_numbers], ids=lambda w: w.__name__)
+@QUIET
+@given(said=spoken, encoding=st.sampled_from(["json", "protobuf"]))
+def test_otlp_gives_back_what_was_said(
+    write: Callable[[Spoken], dict[str, Any]], said: Spoken, encoding: str, tmp_path: Path
+) -> None:
+    """In both encodings and both ways of writing messages on a span."""
+    nanoseconds = (
+        (said.started_at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1_000
+    )
+    span = {"number": 7, "trace": 9, "attributes": said_on_a_span(said) | write(said)}
+    request = traces(span, started_at=nanoseconds)
+    path = tmp_path / "log"
+    path.write_bytes(
+        json_line(request) if encoding == "json" else request.SerializeToString(deterministic=True)
+    )
+
+    row = _only_row(OtlpAdapter(), path)
+
+    ids = {"exchange_id": f"{9:032x}-{7:016x}"}
+    assert row.pop("finished_at") == said.started_at + timedelta(milliseconds=500)
+    assert row == said.columns() | ids
 
 
 def _mangled(value: Any, draw: Any) -> Any:

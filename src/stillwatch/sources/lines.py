@@ -18,7 +18,7 @@ _SKIPPED_AT_ONCE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line without its line break; its number starts at one."""
+    """One line without its line feed; its number starts at one."""
 
     number: int
     data: bytes
@@ -44,7 +44,7 @@ def numbered_lines(path: Path, limits: Limits) -> Iterator[Line | Unreadable]:
                     _skip_to_line_break(file)
                     yield Unreadable(number, f"the line is {limits.row_too_long}")
                 else:
-                    yield Line(number, data.rstrip(b"\r\n"))
+                    yield Line(number, data.removesuffix(b"\n"))
     except BROKEN_FILE as error:
         yield Unreadable(number + 1, what_broke(error))
 
