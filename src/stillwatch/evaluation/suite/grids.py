@@ -13,6 +13,7 @@ from stillwatch.simulation import CAMPAIGNS, POPULATIONS
 
 __all__ = [
     "DIALS",
+    "GENEROUS",
     "HALVES",
     "alone",
     "contamination",
@@ -34,6 +35,9 @@ HALVES = {"build": "build", "held-out": "held-out"}
 """The two halves of the simulator's variety, and the world with each one's campaigns."""
 
 _EMPTY = {"build": "empty-build", "held-out": "empty"}
+GENEROUS = "generous"
+"""The scan at five times the default rate, beside the one at the default rate."""
+
 DIALS = ("identity", "wording", "timing", "cover")
 _ROBUST = ("no_text", "no_network", "no_identity", "metadata_only", "some_without_text")
 _HARD = (("all", 2), ("timing", 2), ("timing", 3), ("wording", 3), ("cover", 3))
@@ -209,23 +213,40 @@ def without_each_signal(
 ) -> list[Cell]:
     """The same log, scanned without each signal in turn.
 
-    Beside both halves stand worlds of those who hide who they are: one where the build half's
-    campaigns share no identity; one where nothing but conversations passes between accounts that
-    take turns, and the same where each account has waking hours of its own, so that no clock tells
-    them; and one where nothing but signed reasoning passes, at hours of each account's own.
+    Beside both halves stand worlds of those who hide who they are: the build half's campaigns that
+    share no identity, and the same where each account asks little, so that none is limited or
+    closed and only the order of the queue is left; conversations that pass between accounts that
+    take turns; the same where each account has waking hours of its own, so that no clock tells
+    them, with 36 accounts and with 300 (the campaign it is made after had over 1,500); and signed
+    reasoning, and nothing else, that passes at hours of each account's own.
     """
     scans = (ScanOf(), ScanOf(name=EACH_SIGNAL))
+    of_its_own = None, None
     settings = [
-        *((half, HALVES[half], str(level)) for half, level in itertools.product(HALVES, levels)),
-        ("build", HALVES["build"], "identity=3"),
-        ("relayed", "relayed", "1"),
-        ("relayed", "relayed", "timing=2"),
-        ("replayed", "replayed", "wording=0"),
+        *(
+            (half, half, str(level), of_its_own)
+            for half, level in itertools.product(HALVES, levels)
+        ),
+        ("build", "build", "identity=3", of_its_own),
+        ("build", "build", "identity=3,timing=0", (40, 60)),
+        ("relayed", "relayed", "1", of_its_own),
+        ("relayed", "relayed", "timing=2", of_its_own),
+        ("relayed", "relayed", "timing=2", (300, 80)),
+        ("replayed", "replayed", "wording=0", of_its_own),
     ]
     cells = []
-    for half, kind, level in settings:
-        world = WorldOf(world=kind, accounts=accounts, days=days, evasion=level)
+    for half, kind, level, (members, each) in settings:
+        world = WorldOf(
+            world=HALVES.get(kind, kind),
+            accounts=accounts,
+            days=days,
+            evasion=level,
+            campaign_accounts=members,
+            campaign_exchanges=each,
+        )
         name, about = f"{half}-evasion-{level}", {"half": half, "level": level}
+        if members is not None:
+            name, about["level"] = f"{name}-{members}x{each}", f"{level}, {members} × {each}"
         cell = Cell(family="ablation", name=name, world=world, scans=scans, about=about)
         cells += _each_seed(seeds, cell)
     return cells
@@ -284,19 +305,21 @@ def red_team(seeds: Sequence[int], *, accounts: int, members: int, rounds: int) 
 
 
 def framers(seeds: Sequence[int], *, accounts: int, days: int = 10) -> list[Cell]:
-    """Honest groups that are copied, and a log that is poisoned, so that honest accounts look odd."""
+    """Honest groups that are copied, and a log that is poisoned, so that honest accounts look odd.
+
+    Beside them stands the world that nobody framed; all are scanned at the default rate and at 5 %.
+    """
     cells = []
     for half, kind in _OF_ONE_KIND.items():
         with_one = WorldOf(world=HALVES[half], accounts=accounts, days=days, campaigns=(kind,))
         without = WorldOf(world=_EMPTY[half], accounts=accounts, days=days)
-        for name in FRAMES:
-            world = without if name == "poison" else with_one
+        for name in ("", *FRAMES):
             cell = Cell(
                 family="framers",
-                name=f"{half}-{name}",
-                world=world,
-                scans=(ScanOf(name=name, altered=name, fdr=0.05),),
-                about={"half": half, "what": name},
+                name=f"{half}-{name or 'nobody'}",
+                world=without if name == "poison" else with_one,
+                scans=(ScanOf(altered=name), ScanOf(name=GENEROUS, altered=name, fdr=0.05)),
+                about={"half": half, "what": name or "nobody"},
             )
             cells += _each_seed(seeds, cell)
     return cells

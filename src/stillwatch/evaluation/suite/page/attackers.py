@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from stillwatch.evaluation.suite.grids import GENEROUS
 from stillwatch.evaluation.suite.page import pooling
 from stillwatch.evaluation.suite.page.tables import (
     NOT_RUN,
@@ -83,9 +84,8 @@ def framers_section(measured: Sequence[Measured]) -> Section:
     mine = pooling.of_family(measured, "framers")
     rows, wrong, ran = [], 0, 0
     for m in mine:
-        what = m.cell.about["what"]
-        name = f"{what}, {m.cell.about['half']}, seed {m.cell.world.seed}"
-        found = pooling.scans([m], what)
+        name = f"{m.cell.about['what']}, {m.cell.about['half']}, seed {m.cell.world.seed}"
+        found, generous = pooling.scans([m]), pooling.scans([m], GENEROUS)
         if not found:
             rows.append([name, NOT_RUN, "", ""])
             continue
@@ -96,20 +96,23 @@ def framers_section(measured: Sequence[Measured]) -> Section:
             [
                 name,
                 share(flagged, honest),
-                count(pooling.organisations_flagged(found)),
+                share(*pooling.honest_flags(generous)),
                 share(sum(c["found"] for c in campaigns), len(campaigns)),
             ]
         )
     text = table(
-        "*Copies*: half of what a campaign sends is taken from the largest honest group of no organisation, text, client, "
-        "addresses and hours. *Poison*: one account in twenty is the attacker's; half of them ask the "
-        "same few questions over and over, half send at an even pace round the clock. Scanned at a "
-        "rate of 5 %.",
-        ["framer", "honest accounts flagged", "honest groups touched", "hostile accounts found"],
+        "*Copies*: half of what a campaign sends is taken from the largest honest group of no "
+        "organisation, text, client, addresses and hours. *Reworded*: so, too, with one word in "
+        "seven changed. *Template*: the same half takes the group's wording, client, addresses and "
+        "hours, and fills the wording with the campaign's own list. *Poison*: one account in twenty "
+        "is the attacker's; half of them ask the same few questions over and over, half send at an "
+        "even pace round the clock. *Nobody*: the world of the first three without a framer. "
+        "Scanned at the default rate, and at 5 %.",
+        ["framer", "honest accounts flagged", "at a rate of 5 %", "campaigns found"],
         rows,
     )
     target = Target(
-        "a framer gets no honest account accused",
+        "a framer gets no honest account accused, at the default rate",
         f"{wrong} honest accounts in {ran} of {len(mine)} worlds" if ran else NOT_RUN,
         wrong == 0 if ran else None,
     )
