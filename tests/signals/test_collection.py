@@ -114,6 +114,29 @@ def test_followed_up_answers_are_used_answers(tmp_path: Path) -> None:
     assert figures_of(book, people, tmp_path)["unused_answers"] == 0.0
 
 
+def test_a_turn_that_another_account_takes_is_no_use_of_the_answer(tmp_path: Path) -> None:
+    """A session passed from account to account: who was answered did not come back."""
+    book = LogBook(3)
+    people = book.people(6, prompts=20)
+    for number, row in enumerate(book.exchanges):
+        row |= {"conversation_id": f"talk-{number % 20}", "turn_index": number // 20}
+
+    passed_on = figures_of(book, people, tmp_path)["unused_answers"]
+
+    # Of the six turns of each session only the first is no later turn of a talk begun elsewhere.
+    assert passed_on == pytest.approx(1 / 6)
+
+
+def test_conversations_that_everybody_numbers_alike_are_not_one(tmp_path: Path) -> None:
+    """A client that calls everybody's first talk 1 and the next one 2."""
+    book = LogBook(3)
+    people = book.people(6, prompts=20)
+    for number, row in enumerate(book.exchanges):
+        row |= {"conversation_id": str(number % 20), "turn_index": 0}
+
+    assert figures_of(book, people, tmp_path)["unused_answers"] == 1.0
+
+
 def test_refused_exchanges_harvest_nothing(tmp_path: Path) -> None:
     """What was not answered cannot be trained on."""
     book = LogBook(4)

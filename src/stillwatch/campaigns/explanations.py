@@ -353,7 +353,8 @@ def _figures(figures: FloatArray) -> str:
     if not np.isnan(known["purpose"]):
         parts.append(f"{known['purpose']:.0%} of the prompts ask for what trains a model")
     if not np.isnan(known["unused_answers"]):
-        parts.append(f"{known['unused_answers']:.0%} of the answers were followed up by nobody")
+        unused = known["unused_answers"]
+        parts.append(f"{unused:.0%} of the answers were not followed up by whoever got them")
     parts.append(f"about {np.expm1(known['harvest']):,.0f} distinct items were answered")
     return "; ".join(parts)
 

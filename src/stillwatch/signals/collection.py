@@ -26,7 +26,7 @@ FloatArray = npt.NDArray[np.float64]
 SAMPLE = 400
 
 FIGURES: dict[str, str] = {
-    "unused_answers": "part of the answers that nobody followed up, corrected or came back to",
+    "unused_answers": "part of the answers that the account they went to did not come back to",
     "purpose": "how probably a prompt asks for what trains a model, on average",
     "harvest": "distinct items answered (logarithm)",
 }

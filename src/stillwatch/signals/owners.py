@@ -40,7 +40,9 @@ class Wording:
     Attributes:
         fixed_share: Part of the prompt's shingles that recur in the account's other prompts; 0 for
             prompts too short to tell.
-        single_turn: The conversation has this one exchange only, as far as the log tells.
+        single_turn: The account's conversation has this one exchange only, as far as the log tells:
+            who was answered did not come back, whether or not another account went on. Clients that
+            number everybody's conversations from one are thereby told apart, too.
         first_of_item: No earlier exchange of the account has the same input.
     """
 
@@ -152,8 +154,8 @@ class Repeats:
 
     Attributes:
         first_of_item: No earlier exchange of the account has the same input.
-        first_of_conversation: No earlier exchange belongs to the same conversation.
-        goes_on: The next exchange of the same conversation, or the number of exchanges.
+        first_of_conversation: No earlier exchange of the account belongs to the same conversation.
+        goes_on: The account's next exchange of the same conversation, or the number of exchanges.
     """
 
     first_of_item: npt.NDArray[np.bool_]
@@ -165,10 +167,10 @@ def read_repeats(traffic: Traffic) -> Repeats:
     """Read what recurs in a log."""
     first_of_item = np.zeros(len(traffic), np.bool_)
     with np.errstate(over="ignore"):
-        # One hash for each (account, input): wrap-around multiplication is enough to keep apart.
-        asked = traffic.accounts.astype(np.int64) * np.int64(-7046029254386353131)
-    first_of_item[first_of_each(numbered(asked ^ traffic.input_hashes))] = True
-    first, goes_on = _conversations(numbered(traffic.conversations))
+        # Wrap-around multiplication is enough to keep apart what is one account's and another's.
+        own = traffic.accounts.astype(np.int64) * np.int64(-7046029254386353131)
+    first_of_item[first_of_each(numbered(own ^ traffic.input_hashes))] = True
+    first, goes_on = _conversations(numbered(own ^ traffic.conversations))
     return Repeats(first_of_item, first, goes_on)
 
 
