@@ -96,10 +96,13 @@ def test_account_seen_before_and_after_is_one_and_shares_its_facts(site: Site) -
 
 
 def test_no_file_of_the_lake_keeps_an_old_token(site: Site) -> None:
-    """Not the exchanges, not their sketches, not the earlier values of an account."""
+    """Not the exchanges, not their sketches, not the earlier values of an account or a key."""
+    for day in ("2026-03-02", "2026-03-03"):
+        site.imported({"account_id": "may", "credential_raw": "sk-1", "revoked_at": day})
     site.imported({**MAY, "payment_raw": "5500"})
     old = {v for v in _values(site.lake) if _is_token(v)}
-    assert len(stored(Lake.open(site.lake), "account_history")) == 1
+    for history in ("account_history", "credential_history"):
+        assert len(stored(Lake.open(site.lake), history)) == 1
 
     site.rotated()
 

@@ -212,16 +212,16 @@ def _open(
         )
         return log, None
     from stillwatch.lake.check import require_whole
-    from stillwatch.lake.history import accounts_known_at
+    from stillwatch.lake.history import files_known_at
     from stillwatch.lake.store import Lake
 
     snapshot = Lake.open(lake)
     require_whole(snapshot)
     log = open_log(
         exchanges=snapshot.files("exchanges"),
-        accounts=accounts_known_at(snapshot, until),
-        credentials=snapshot.files("credentials"),
-        releases=snapshot.files("model_releases"),
+        accounts=files_known_at(snapshot, "accounts", until),
+        credentials=files_known_at(snapshot, "credentials", until),
+        releases=files_known_at(snapshot, "model_releases", until),
         sketches=snapshot.files("sketches"),
         until=until,
     )

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.lake.manifest import ACCOUNT_HISTORY, NETWORK, Manifest, Part
+from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
 from stillwatch.lake.network import (
     NetworkNews,
@@ -57,7 +57,7 @@ class Draft:
     _network: list[Part] = field(default_factory=list)
     _filled: list[tuple[Part, Part]] = field(default_factory=list)
     _merged: dict[str, Part] = field(default_factory=dict)
-    _history: list[Part] = field(default_factory=list)
+    _history: dict[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._prepare_exchanges()
@@ -77,7 +77,7 @@ class Draft:
             *self._network,
             *(new for _, new in self._filled),
             *self._merged.values(),
-            *self._history,
+            *self._history.values(),
         ]
 
     def renew(self, current: Manifest) -> None:
@@ -105,7 +105,7 @@ class Draft:
             "exchanges": self._exchanges,
             "sketches": self._sketches,
             NETWORK: self._network,
-            ACCOUNT_HISTORY: self._history,
+            **{table: [part] for table, part in self._history.items()},
         }
         if any(added.values()):
             manifest = manifest.with_parts({table: p for table, p in added.items() if p})
@@ -271,10 +271,10 @@ class Draft:
         self._merged.pop(table, None)
         if merged.rows is not None:
             self._merged[table] = self._write_table(table, merged.rows)
-        if table == "accounts":
-            self._history = []
-            if merged.superseded is not None:
-                self._history.append(self._write_table(ACCOUNT_HISTORY, merged.superseded))
+        history = HISTORIES.get(table, "")
+        self._history.pop(history, None)
+        if merged.superseded is not None:
+            self._history[history] = self._write_table(history, merged.superseded)
 
     def _write_table(self, table: str, rows: pa.Table) -> Part:
         with PartFile(self.folder, f"{table}/{uuid.uuid4().hex}.parquet") as file:

@@ -10,11 +10,15 @@ from typing import Any
 
 from stillwatch.records import InputError, flush_to_disk, private_file
 
-__all__ = ["ACCOUNT_HISTORY", "MANIFEST", "NETWORK", "TABLES", "Manifest", "Part"]
+__all__ = ["HISTORIES", "MANIFEST", "NETWORK", "TABLES", "Manifest", "Part"]
 
 MANIFEST = "manifest.json"
-ACCOUNT_HISTORY = "account_history"
-"""Rows of `accounts` that a later import took the place of, with the moment of it."""
+HISTORIES = {
+    "accounts": "account_history",
+    "credentials": "credential_history",
+    "model_releases": "model_release_history",
+}
+"""By table, where the rows are that a later import took the place of, with the moment of it."""
 NETWORK = "network"
 """What proxies saw of requests, by day."""
 
@@ -26,7 +30,7 @@ TABLES = (
     "credentials",
     "model_releases",
     "quarantine",
-    ACCOUNT_HISTORY,
+    *HISTORIES.values(),
 )
 """All tables of a lake; each has a folder."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from stillwatch.lake.manifest import HISTORIES
 from stillwatch.lake.parquet_source import parquet_source, quoted_name
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.staging import ORDINAL
@@ -49,8 +50,8 @@ class MergedRows:
     Attributes:
         rows: Ordered by key, or None when nothing changed.
         news: How many keys are new or have a new value.
-        superseded: For accounts, the stored rows that got a new value, as they were, with the
-            column `superseded_at`; None when there are none.
+        superseded: Of a table with a history, the stored rows that got a new value, as they were,
+            with the column `superseded_at`; None when there are none.
     """
 
     rows: pa.Table | None
@@ -93,7 +94,7 @@ def merge_rows(
     if merge.schema is not None:
         types = canonical_first(rows.schema, merge.schema)
         rows = rows.select(types.names).cast(types)
-    if table != "accounts" or not stored:
+    if table not in HISTORIES or not stored:
         return MergedRows(rows, news)
     query = load_query("import_superseded").replace("$columns", columns).replace("$keys", keys)
     superseded = database.sql(query.replace("$now", f"'{now.isoformat()}'")).to_arrow_table()

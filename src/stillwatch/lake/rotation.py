@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.identity import Key, Tokeniser, with_newer_tokens
 from stillwatch.lake.check import damage_of
-from stillwatch.lake.manifest import ACCOUNT_HISTORY, NETWORK, Manifest, Part
+from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.part_file import ROWS_AT_ONCE, PartFile, move_into_lake
 from stillwatch.lake.workplace import locked, workplace
 from stillwatch.records import InputError
@@ -20,7 +20,8 @@ from stillwatch.records import InputError
 __all__ = ["Rotated", "key_then", "rotate_lake"]
 
 # The others hold no tokens: models, and lines of files. Sketches hold the ids of exchanges.
-_TABLES = ("exchanges", "sketches", NETWORK, "accounts", "credentials", ACCOUNT_HISTORY)
+_SMALL = ("accounts", "credentials")
+_TABLES = ("exchanges", "sketches", NETWORK, *_SMALL, *(HISTORIES[table] for table in _SMALL))
 _PAIRED = ("exchanges", "sketches")
 
 
