@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway_environment import ROOT
-from litellm_proxy import LITELLM_VERSION, Proxy, litellm_proxy
+from litellm_proxy import LITELLM_VERSION, litellm_proxy
 from log_receiver import Received, log_receiver
 from stand_in_openai import stand_in_provider
 
@@ -36,8 +36,12 @@ _TOOL = {
 }
 
 
-def _requests() -> list[tuple[str, str, dict[str, Any], dict[str, str]]]:
-    """(path, key, body, headers): one of each shape the adapter must read."""
+_Request = tuple[str, str, dict[str, Any], dict[str, str]]
+"""Path, key, body and headers."""
+
+
+def _requests() -> list[_Request]:
+    """One of each shape the adapter must read."""
     agent = {"user-agent": "weaver-sdk/3.1", "x-forwarded-for": "203.0.113.7"}
     plain = {
         "model": "gpt-4o",
@@ -141,7 +145,8 @@ def main(*only: str) -> None:
         requests = _requests() if whole else _requests()[:1]
         if redacted:
             requests += _requests()[-1:]
-        bodies = _record(log_format, requests, redacted=redacted)
+        with tempfile.TemporaryDirectory() as folder:
+            bodies = _posted(Path(folder), requests, log_format=log_format, redacted=redacted)
         lines = [line for body in bodies for line in body.decode().splitlines() if line.strip()]
         # Tracebacks name the recording machine's folders; nothing else is changed.
         lines = [line.replace(str(ROOT), "/srv") for line in lines]
@@ -165,51 +170,31 @@ def _record_spend_logs(name: str, *, stored: bool) -> None:
     requests = _requests() if stored else _requests()[:1]
     if stored:
         requests.append(("/v1/chat/completions", BO, long, {}))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        log_receiver() as received,
-        stand_in_provider() as provider,
-        litellm_proxy(
-            Path(folder),
-            accounts=ACCOUNTS,
-            endpoint=f"{received.url}/logs",
-            provider=provider,
-            spend_logs=True,
-            prompts_in_spend_logs=stored,
-        ) as proxy,
-    ):
-        _play(proxy, requests)
-        _settled(received)
+    with tempfile.TemporaryDirectory() as folder:
+        _posted(Path(folder), requests, spend_logs=True, prompts_in_spend_logs=stored)
         text = (Path(folder) / "spend_logs.ndjson").read_text().replace(str(ROOT), "/srv")
     lines = list(dict.fromkeys(text.splitlines()))
     lines.sort(key=lambda line: json.loads(line)["startTime"])
     (FIXTURES / name).write_text("\n".join(lines) + "\n")
 
 
-def _record(
-    log_format: str, requests: list[tuple[str, str, Any, dict[str, str]]], *, redacted: bool
-) -> list[bytes]:
+def _posted(folder: Path, requests: list[_Request], **settings: Any) -> list[bytes]:
+    """What a proxy with these settings, and its files in this folder, posts of the requests."""
     with (
-        tempfile.TemporaryDirectory() as folder,
         log_receiver() as received,
         stand_in_provider() as provider,
         litellm_proxy(
-            Path(folder),
+            folder,
             accounts=ACCOUNTS,
             endpoint=f"{received.url}/logs",
             provider=provider,
-            log_format=log_format,
-            redacted=redacted,
+            **settings,
         ) as proxy,
     ):
-        _play(proxy, requests)
+        for path, key, body, headers in requests:
+            status, _ = proxy.post(path, body, key=key, headers=headers)
+            print(path, status, str(body.get("messages", body.get("input")))[:60])
         return _settled(received)
-
-
-def _play(proxy: Proxy, requests: list[tuple[str, str, Any, dict[str, str]]]) -> None:
-    for path, key, body, headers in requests:
-        status, _ = proxy.post(path, body, key=key, headers=headers)
-        print(path, status, str(body.get("messages", body.get("input")))[:60])
 
 
 def _settled(received: Received) -> list[bytes]:

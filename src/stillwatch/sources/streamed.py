@@ -13,6 +13,9 @@ from stillwatch.sources.values import mapping, parsed, sequence, text, whole
 
 __all__ = ["assembled", "events_of_text"]
 
+_OF_A_MESSAGE = frozenset(
+    {"message_start", "content_block_start", "content_block_delta", "message_delta", "error"}
+)
 # More choices than OpenAI's largest `n` are no answer of a model.
 _MOST_PARTS = 1_024
 
@@ -40,7 +43,7 @@ def assembled(pieces: list[Any]) -> object:
     kinds = {kind for event in events if isinstance(kind := event.get("type"), str)}
     if any(kind.startswith("response.") for kind in kinds):
         return _response(events)
-    if kinds & {"message_start", "content_block_delta", "message_delta", "error"}:
+    if kinds & _OF_A_MESSAGE:
         return _message(events)
     if any("choices" in event for event in events):
         return _completion(events)
@@ -137,11 +140,12 @@ def _message(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
         index = whole(event.get("index")) or 0
         if kind == "message_start":
             answer |= mapping(event.get("message"))
-        elif kind == "content_block_start":
-            if len(blocks) < _MOST_PARTS:
-                blocks[index] = {"start": dict(mapping(event.get("content_block"))), "pieces": {}}
-        elif kind == "content_block_delta" and index in blocks:
-            _add_block_delta(blocks[index]["pieces"], mapping(event.get("delta")))
+        elif kind in ("content_block_start", "content_block_delta"):
+            if index in blocks or len(blocks) < _MOST_PARTS:
+                # A stream that begins late gives what came.
+                start = dict(mapping(event.get("content_block"))) or {"type": "text"}
+                block = blocks.setdefault(index, {"start": start, "pieces": {}})
+                _add_block_delta(block["pieces"], mapping(event.get("delta")))
         elif kind == "message_delta":
             answer |= _stated(event.get("delta"))
             answer["usage"] = {**mapping(answer.get("usage")), **_stated(event.get("usage"))}
