@@ -45,8 +45,8 @@ def stored(lake: Lake, table: str) -> list[dict[str, Any]]:
     return [row for path in lake.files(table) for row in pq.read_table(path).to_pylist()]
 
 
-def new_lake(path: Path, *batches: pa.Table) -> Lake:
-    lake = Lake.create(path, "key-1")
+def new_lake(path: Path, *batches: pa.Table, key: str = "key-1") -> Lake:
+    lake = Lake.create(path, key)
     with lake.writer() as writer:
         for batch in batches:
             writer.add("exchanges", batch)

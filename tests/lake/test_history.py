@@ -229,6 +229,21 @@ def test_history_is_of_the_commit_that_was_overtaken(lake: Lake) -> None:
     assert sorted(plans) == ["free", "team"]
 
 
+def test_value_holds_until_the_commit_that_corrects_it(lake: Lake) -> None:
+    """An import that is prepared on Monday evening and commits on Tuesday corrects on Tuesday."""
+    tell(lake, MONDAY, "a", plan="free")
+
+    def night_passes() -> None:
+        _Clock.at = TUESDAY
+
+    _Clock.at = MONDAY + timedelta(hours=1)
+    with overtaken(night_passes), lake.writer() as writer:
+        writer.add("accounts", accounts("a", plan="team"))
+
+    assert known(lake, TUESDAY - timedelta(hours=1))["a"]["plan"] == "free"
+    assert known(lake, TUESDAY + timedelta(hours=1))["a"]["plan"] == "team"
+
+
 def test_scan_until_reads_the_tables_of_then(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     """`scan --until` of a lake takes what each small table said before it was corrected."""
     for when, plan, day in ((MONDAY, "free", 1), (TUESDAY, "team", 2)):

@@ -84,7 +84,8 @@ class Draft:
         """Make the draft go with this manifest: that of a lake to which others have added since.
 
         Rows that they brought are taken out of ours, and small tables are merged with theirs.
-        Texts are not sketched again, so this costs what the others brought and the small tables.
+        Texts are not sketched again, so this costs what the others brought and the small tables:
+        those that others changed, or of which values were corrected.
         Only where proxies' logs are in play, or files were replaced, all is prepared anew.
         """
         seen, self.seen = self.seen, current
@@ -95,7 +96,8 @@ class Draft:
         elif now - before:
             self._drop_rows_of([part for part in current.parts("exchanges") if part not in before])
         for table in MERGED_TABLES:
-            if current.parts(table) != seen.parts(table):
+            # What an import corrects holds until its commit, not until it was prepared.
+            if current.parts(table) != seen.parts(table) or HISTORIES.get(table) in self._history:
                 self._merge(table)
 
     def manifest(self, now: datetime) -> Manifest:
