@@ -63,5 +63,8 @@ def test_import_says_what_it_filled_and_what_that_is_good_for(tmp_path: Path) ->
     assert "declared owners" in first["signals_lacking"]
     assert "status 75%" in " ".join(words.split())
     assert "Not collection: it needs output_text." in words
+    assert "Not release pivot: it needs model and model_releases.released_at." in words
+    assert "or accounts.email_token or 7 others" in words
+    assert "tables of their own, which `--format canonical` imports" in words
     assert {"templates", "shared facts", "declared owners"} <= set(second["signals"])
     assert list(second["filled"]) == ["accounts"]

@@ -189,6 +189,8 @@ def test_export_holds_the_lake_and_nothing_else(tmp_path: Path) -> None:
         export, ["--lake", str(lake.path), "--out", str(tmp_path / "out"), "--json"]
     )
 
+    # Without its accounts a log convicts nobody: the scan that comes next has them.
+    assert f"--accounts {tmp_path / 'out' / 'accounts.parquet'}" in result.stderr
     assert json.loads(result.stdout) | {"exchanges": 11, "accounts": 2} == json.loads(result.stdout)
     files = sorted(p.name for p in (tmp_path / "out").rglob("*.parquet"))
     assert files == [f"2026-03-0{d}.parquet" for d in range(1, 5)] + ["accounts.parquet"]

@@ -98,6 +98,20 @@ def test_exchanges_of_the_service_behind_get_their_network(first: str, desk: Des
     assert desk.snapshot() == before
 
 
+def test_a_proxys_log_alone_asks_for_the_exchanges(desk: Desk) -> None:
+    """No table of columns that nothing filled, and no scan of what holds no exchange."""
+    key = ("--key-file", desk.folder / "key")
+    desk.command("keys", "init", *key)
+
+    alone = desk.command("import", "--format", "envoy", ACCESS, "--lake", desk.lake_path, *key)
+    both = desk.command("import", "--format", "openai", CALLS, "--lake", desk.lake_path, *key)
+
+    assert "What this import filled" not in alone.words
+    assert "import the log that tells the exchanges" in alone.words
+    assert "What this import filled" in both.words
+    assert "Next: `stillwatch scan" in both.words
+
+
 def test_rows_without_exchange_are_counted_and_not_quarantined(desk: Desk) -> None:
     """They wait."""
     report = _import(desk, "envoy", ACCESS)

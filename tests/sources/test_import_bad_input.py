@@ -59,6 +59,7 @@ def test_wrong_type_of_a_required_value_rejects_the_row(desk: Desk) -> None:
     outcome = desk.import_(desk.jsonl("x.jsonl", rows))
 
     assert (outcome.status, outcome.report["imported"]) == (0, 2)
+    assert outcome.report["emptied_values"] == {}
     ((name, line, reason),) = reasons(desk)
     assert (name, line) == ("x.jsonl", 2)
     assert reason.startswith("column started_at:")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.cli.output import amount, emit_json, reports_errors, say
 
 __all__ = ["command"]
 
@@ -29,5 +29,12 @@ def command(lake_path: Path, out: Path, as_json: bool) -> None:
     rows = export_lake(Lake.open(lake_path), out)
     if as_json:
         emit_json(rows)
-    say(f"Wrote {rows['exchanges']:,} exchanges and {rows['accounts']:,} accounts to {out}.")
-    say(f"Next: `stillwatch scan --exchanges {out / 'exchanges'} --out findings`.")
+    say(
+        f"Wrote {amount(rows['exchanges'], 'exchange')} and {amount(rows['accounts'], 'account')} "
+        f"to {out}."
+    )
+    tables = {"accounts": "accounts", "credentials": "credentials", "model_releases": "releases"}
+    more = "".join(
+        f" --{option} {out / f'{table}.parquet'}" for table, option in tables.items() if rows[table]
+    )
+    say(f"Next: `stillwatch scan --exchanges {out / 'exchanges'}{more} --out findings`.")

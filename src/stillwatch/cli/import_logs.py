@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stillwatch.cli.output import emit_json, people, reports_errors, say
+from stillwatch.cli.output import amount, emit_json, people, reports_errors, say
 from stillwatch.records import LOG_TABLES, InputError
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _import(
         if mending:
             settled = mending.settle(paths, lake.files("quarantine"), now)
     if mended:
-        say(f"{settled:,} rows left the quarantine.")
+        say(f"{amount(settled, 'row')} left the quarantine.")
     lacking = unable(filled.known() | known_columns(lake))
     seconds = time.monotonic() - started
     _report(intake, writer.added, filled.shares(), lacking, lake_path, seconds, as_json=as_json)
@@ -270,7 +270,7 @@ def _report(
             }
         )
     say(
-        f"Read {intake.read:,} rows: {added.imported:,} imported, {added.duplicates:,} known "
+        f"Read {amount(intake.read, 'row')}: {added.imported:,} imported, {added.duplicates:,} known "
         f"already, {intake.quarantined:,} quarantined, in {seconds:.1f} s."
     )
     if added.network:
@@ -287,11 +287,14 @@ def _report(
     if intake.quarantined == intake.read:
         raise InputError(
             "nothing in the input could be used.",
-            where=intake.first_reason.rstrip("."),
-            remedy="Check the file and --format.",
+            remedy="Mend what the quarantine names; if it is of another format, "
+            "`stillwatch import --detect FILE` says of which.",
         )
     say_filled(shares, lacking)
-    say(f"Next: `stillwatch scan --lake {lake_path}`.")
+    if added.network and not shares and not added.network.joined:
+        say("Next: import the log that tells the exchanges of these requests into the same lake.")
+    else:
+        say(f"Next: `stillwatch scan --lake {lake_path}`.")
 
 
 def _counts(network: NetworkNews) -> dict[str, int]:

@@ -115,7 +115,9 @@ def unable(known: set[str]) -> dict[str, list[str]]:
 
 
 def say_filled(shares: Mapping[str, Mapping[str, float]], lacking: Mapping[str, list[str]]) -> None:
-    """The table for people."""
+    """The table for people; nothing where no row of a canonical table came, as of a proxy's log."""
+    if not shares:
+        return
     from rich.table import Table
 
     table = Table(
@@ -132,10 +134,23 @@ def say_filled(shares: Mapping[str, Mapping[str, float]], lacking: Mapping[str, 
     say(f"Signals that can work: {', '.join(s for s in NEEDS if s not in lacking)}.")
     for signal, needs in lacking.items():
         say(f"Not {signal}: it needs {' and '.join(_any_of(need.split()) for need in needs)}.")
+    lacked = " ".join(need for needs in lacking.values() for need in needs).split()
+    if any(_home_of(column) != "exchanges" for column in lacked):
+        say(
+            "Accounts, credentials and model releases are tables of their own, which "
+            "`--format canonical` imports: see docs/sources/canonical.md."
+        )
+
+
+def _home_of(column: str) -> str:
+    """The first table that has the column: what a log of calls can tell, exchanges have."""
+    return next(schema.name for schema in LOG_TABLES if column in schema.names)
 
 
 def _any_of(columns: Iterable[str]) -> str:
-    listed = list(columns)
-    more = len(listed) - _SHOWN_OPTIONS
-    shown = " or ".join(listed[:_SHOWN_OPTIONS])
+    homes = {column: _home_of(column) for column in columns}
+    listed = [c if home == "exchanges" else f"{home}.{c}" for c, home in homes.items()]
+    # "one other" would be longer than its name.
+    more = len(listed) - _SHOWN_OPTIONS if len(listed) > _SHOWN_OPTIONS + 1 else 0
+    shown = " or ".join(listed[: len(listed) - more])
     return f"{shown} or {more} others" if more > 0 else shown

@@ -38,6 +38,7 @@ def init(key_file: Path | None, as_json: bool) -> None:
     path = _file_to_write(key_file)
     _tell("Made", create_key(path).fingerprint, str(path), as_json=as_json)
     say("Keep a copy of it in a safe place, apart from the lake.")
+    say("Next: `stillwatch import --detect FILE`, which says what format a log has.")
 
 
 @command.command()

@@ -20,6 +20,7 @@ __all__ = [
     "FOUND",
     "INTERRUPTED",
     "UNUSABLE",
+    "amount",
     "emit_json",
     "people",
     "reports_errors",
@@ -38,7 +39,13 @@ P = ParamSpec("P")
 
 def say(message: str) -> None:
     """A line for people. Markup in it is shown as text: it may quote hostile input."""
+    sys.stdout.flush()  # data that came before is to be read before, where both go to one place
     people.print(escape(message))
+
+
+def amount(count: int, noun: str) -> str:
+    """A count with its noun: "1 row", "1,200 rows"."""
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def emit_json(value: dict[str, Any]) -> None:

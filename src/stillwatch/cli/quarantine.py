@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.cli.output import amount, emit_json, reports_errors, say
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def export(lake_path: Path, out: Path, changed_too: bool, as_json: bool) -> None
     done = export_rows(read_quarantine(files), out, changed_too=changed_too)
     if as_json:
         emit_json({"exported": done.rows, "formats": sorted(done.formats), "left": done.left})
-    say(f"Wrote {done.rows:,} rows.")
+    say(f"Wrote {amount(done.rows, 'row')}.")
     for name, reason in list(done.left.items())[:_SHOWN]:
         say(f"Not all of {one_line(name)}: {reason}")
     for name in sorted(done.formats):

@@ -185,7 +185,9 @@ class _FileIntake:
         waiting, self.waiting, self.waiting_bytes = self.waiting, [], 0
         table = waiting[0].table
         typed = typed_rows([item.row for item in waiting], _SCHEMAS[table])
-        self.intake.emptied += typed.emptied
+        # A row without a required value is set aside: nothing of it was emptied.
+        required = _SCHEMAS[table].required
+        self.intake.emptied.update({n: k for n, k in typed.emptied.items() if n not in required})
         try:
             self._take(table, typed.table, [item.line for item in waiting])
         except InputError as error:
