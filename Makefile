@@ -43,8 +43,8 @@ test-gateways: $(READY) ## logs of a real LiteLLM proxy and of an instrumented c
 test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds
 
-test-faults: $(READY) ## a hundred rounds of imports and scans that are killed at random
-	@$(BIN)/python -m pytest -m faults -rP tests/lake
+test-faults: $(READY) ## a hundred rounds of killed commands, and an hour (FUZZ_SECONDS) of hostile files
+	@$(BIN)/python -m pytest -m faults -rP tests/lake tests/sources
 
 check: $(READY) ## format, lint, types, imports and docs
 	@$(BIN)/ruff format --check .

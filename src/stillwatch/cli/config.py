@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import difflib
 import os
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -182,16 +181,9 @@ def _from_file(
 
 
 def _parse(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise InputError(
-            "this is not UTF-8 text.", where=str(file), remedy="Give a TOML file."
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"this is not TOML: {error}.", where=str(file), remedy="Mend that place."
-        ) from None
+    from stillwatch.sources.toml_files import parsed_toml
+
+    return parsed_toml(file)
 
 
 def _known(

@@ -11,6 +11,7 @@ from stillwatch.identity.keys import (
     rotate_key,
     store_key,
 )
+from stillwatch.identity.metadata import may_be_a_secret
 from stillwatch.identity.rotation import TOKEN_COLUMNS, with_newer_tokens
 from stillwatch.identity.tokens import Kind, Tokeniser
 
@@ -27,6 +28,7 @@ __all__ = [
     "Tokeniser",
     "create_key",
     "decode_key",
+    "may_be_a_secret",
     "name_exchanges",
     "rotate_key",
     "store_key",

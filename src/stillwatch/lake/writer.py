@@ -137,11 +137,11 @@ def _database_errors(lake: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        text = str(error).splitlines()[0][:200]
         if "No space left" in str(error):
             raise OSError(errno.ENOSPC, "No space left on device", str(lake)) from error
         raise StillwatchError(
-            f"the import could not be finished: {text}.",
+            # The engine's own words may quote the log.
+            f"the import could not be finished ({type(error).__name__}).",
             where=str(lake),
             remedy="The lake is as it was. If `stillwatch lake check` finds nothing wrong with it, "
             "please report this.",

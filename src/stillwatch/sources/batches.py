@@ -11,13 +11,16 @@ import json
 import os
 import re
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stillwatch.records import StillwatchError
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.call_lines import Told
 from stillwatch.sources.values import text
@@ -48,6 +51,19 @@ create table results (
     id integer primary key, custom_id text, folder blob, batch text, account text,
     file integer, line integer, data blob);
 """
+
+
+@contextmanager
+def _no_room_is_said() -> Iterator[None]:
+    """No line of the log is at fault where the temporary file cannot grow: the import must end."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise StillwatchError(
+            f"the folder of temporary files is full, or cannot be written ({error}).",
+            where=tempfile.gettempdir(),
+            remedy="Free some room, or name another folder in TMPDIR, and import again.",
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +98,8 @@ class BatchFiles:
             os.fsencode(path.parent),
             json.dumps(batch.get("created_at")),
         )
-        self._open().execute("insert into batches values (?, ?, ?)", row)
+        with _no_room_is_said():
+            self._open().execute("insert into batches values (?, ?, ?)", row)
 
     def keep(self, path: Path, line: int, batch_line: BatchLine, *, account: str | None) -> None:
         """Keep a line until its other half may have been read.
@@ -106,18 +123,20 @@ class BatchFiles:
         data = zlib.compress(whole, 1)
         if batch_line.result is None:
             # The same file twice is one request, not two that fit.
-            database.execute(
+            statement = (
                 "insert or ignore into requests "
                 "(custom_id, folder, batch, account, file, line, digest, data) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*place, sha256(whole).digest(), data),
+                "values (?, ?, ?, ?, ?, ?, ?, ?)"
             )
+            row: tuple[object, ...] = (*place, sha256(whole).digest(), data)
         else:
-            database.execute(
+            statement = (
                 "insert into results (custom_id, folder, batch, account, file, line, data) "
-                "values (?, ?, ?, ?, ?, ?, ?)",
-                (*place, data),
+                "values (?, ?, ?, ?, ?, ?, ?)"
             )
+            row = (*place, data)
+        with _no_room_is_said():
+            database.execute(statement, row)
 
     def remaining(
         self, row_of: Callable[[object], Told]
@@ -129,8 +148,9 @@ class BatchFiles:
         """
         if self._database is None:
             return
-        yield from self._results(row_of)
-        yield from self._requests_left()
+        with _no_room_is_said():
+            yield from self._results(row_of)
+            yield from self._requests_left()
         self._database.close()
         self._database = None
 

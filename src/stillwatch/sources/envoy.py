@@ -200,7 +200,7 @@ def _address(written: str | None) -> Address | None:
 def _moment(value: object) -> datetime | None:
     try:
         return moment_of(value)
-    except (ValueError, TypeError, OverflowError, OSError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

@@ -132,7 +132,7 @@ class GenericAdapter:
         if value is not None and name in self.map.values:
             value = _meaning(word_of(value), self.map.values[name], value)
         if name == "status":
-            return value if value in _STATUSES else None
+            return value if isinstance(value, str) and value in _STATUSES else None
         return value
 
     def _bodies(self, record: Mapping[str, Any]) -> Bodies | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from typing import Any
 from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import EXCHANGES, TIMESTAMP, ExchangeStatus, InputError, Problem
 from stillwatch.sources.field_paths import FieldPath, field_path
+from stillwatch.sources.toml_files import parsed_toml
 
 __all__ = ["EPOCH_FACTORS", "ISO_8601", "OTHERWISE", "FieldMap", "read_field_map", "word_of"]
 
@@ -71,18 +72,8 @@ def read_field_map(file: Path) -> FieldMap:
     Raises:
         InputError: The file is no such map; everything that is wrong with it is named at once.
     """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise InputError(
-            "this is not UTF-8 text.", where=str(file), remedy="Give a TOML file."
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(
-            f"this is not TOML: {error}.", where=str(file), remedy="Mend that place."
-        ) from None
     reader = _Reader(str(file))
-    found = reader.read(content)
+    found = reader.read(parsed_toml(file))
     if reader.problems:
         raise InputError("\n".join(str(problem) for problem in reader.problems))
     return found
@@ -254,7 +245,7 @@ def _is_format(written: str) -> bool:
     try:
         now = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
         datetime.strptime(now.strftime(written), written)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, re.error):  # re.error: one mark twice
         return False
     return True
 

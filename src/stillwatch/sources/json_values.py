@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,8 @@ from stillwatch.sources.unpacking import BROKEN_FILE, unpacked, what_broke
 __all__ = ["ByteSource", "json_values", "values_of_file"]
 
 _CHUNK = 2**20
+_SPACE = re.compile(r"\s*")
+_BETWEEN = re.compile(r"[\s,]*")
 
 
 class ByteSource(Protocol):
@@ -113,8 +116,14 @@ def _decoded(line: bytes, nesting: int) -> list[Any]:
     while position < len(text):
         value, end = decoder.raw_decode(text, position)
         values.append(checked_depth(value, nesting))
-        position = end + len(text[end:]) - len(text[end:].lstrip())
+        position = _past(_SPACE, text, end)
     return values
+
+
+def _past(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Where what matches ends. Nothing is copied: a text may hold a million values."""
+    found = pattern.match(text, position)
+    return found.end() if found else position
 
 
 def _where(error: ValueError) -> str:
@@ -133,19 +142,16 @@ def _values_of_document(
         io.BufferedReader(_Joined(head, stream)), encoding="utf-8", errors="replace"
     )
     decoder = json.JSONDecoder()
-    window, record, in_array, ended = "", 0, False, False
+    window, at, record, in_array, ended = "", 0, 0, False, False
     while True:
-        window = window.lstrip()
-        if in_array:
-            window = window.lstrip(", \t\r\n")
-        if window[:1] == "[" and not in_array:
-            window, in_array = window[1:], True
-            continue
-        if window[:1] == "]" and in_array:
-            window, in_array = window[1:], False
+        at = _past(_BETWEEN if in_array else _SPACE, window, at)
+        if window.startswith("]" if in_array else "[", at):
+            at, in_array = at + 1, not in_array
             continue
         try:
-            value, end = decoder.raw_decode(window)
+            value, end = decoder.raw_decode(window, at)
+            if end == len(window) and not ended:
+                raise ValueError  # a number may go on
             checked_depth(value, limits.nesting)
         except RecursionError:
             reason = f"From here on nothing was read: the JSON is {limits.too_deep}"
@@ -153,17 +159,15 @@ def _values_of_document(
             return
         except ValueError:
             # Broken, or broken off: more text decides which.
-            more = "" if ended else text.read(max(_CHUNK, len(window)))
-            ended = ended or not more
-            window += more
-            if ended and not window.strip() and not in_array:
+            left = len(window) - at
+            if ended or left > limits.row_bytes:
+                if left or in_array:
+                    yield Unreadable(record + 1, "The JSON is broken here; the rest was not read.")
                 return
-            if ended or len(window) > limits.row_bytes:
-                yield Unreadable(record + 1, "The JSON is broken here; the rest was not read.")
-                return
+            more = text.read(max(_CHUNK, left))
+            window, at, ended = window[at:] + more, 0, not more
             continue
-        record += 1
-        window = window[end:]
+        record, at = record + 1, end
         yield record, value
 
 

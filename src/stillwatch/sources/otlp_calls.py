@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
+from stillwatch.sources.values import text
 
 __all__ = ["Call", "CallJoiner", "is_model_call"]
 
@@ -94,7 +95,9 @@ class Call:
 
 def is_model_call(attributes: dict[str, Any]) -> bool:
     """Whether a span's attributes say that it asked a model for an answer."""
-    operation = attributes.get("gen_ai.operation.name") or attributes.get("llm.request.type")
+    operation = text(attributes.get("gen_ai.operation.name")) or text(
+        attributes.get("llm.request.type")
+    )
     if operation in _OTHER_OPERATIONS:
         return False
     return "gen_ai.request.model" in attributes or (

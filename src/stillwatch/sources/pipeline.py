@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
-from stillwatch.records import InputError
+from stillwatch.records import InputError, StillwatchError
 from stillwatch.sources.adapter import (
     Adapter,
     Gathering,
@@ -72,19 +73,27 @@ class Intake:
 def input_files(inputs: Iterable[Path]) -> list[Path]:
     """The files an import reads: those named, and those in the folders named, in order.
 
+    Of a folder, folders that cannot be read and links that lead nowhere are among them: what is
+    read of them is the reason why they are not.
+
     Raises:
-        InputError: A path does not exist, or nothing is in it.
+        InputError: A path does not exist, is no file, or nothing is in it.
     """
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            inner = (p for p in sorted(path.rglob("*")) if p.is_file())
-            files = [p for p in inner if not _is_hidden(p.relative_to(path))]
+            files = _files_below(path)
             if not files:
                 raise InputError("there is no file in this folder.", where=str(path))
             found += files
-        elif path.exists():
+        elif path.is_file():
             found.append(path)
+        elif path.exists():
+            raise InputError(
+                "this is a pipe or a device; a log is read more than once.",
+                where=str(path),
+                remedy="Write it into a file, and name that.",
+            )
         else:
             raise InputError(
                 "there is no such file or folder.", where=str(path), remedy="Check the path."
@@ -196,7 +205,8 @@ class _FileIntake:
                 self._set_aside(Unreadable(item.line, f"{error.what} {error.remedy}"))
 
     def _take(self, table: str, rows: pa.Table, lines: list[int]) -> None:
-        rows = rows.drop_columns([c for c in rows.column_names if c == LINE])
+        # By position: two columns of a file may have one name.
+        rows = rows.select([i for i, name in enumerate(rows.column_names) if name != LINE])
         numbered = rows.append_column(LINE, pa.array(lines, pa.int64()))
         try:
             refined = self.refiner.refine(table, numbered, where=str(self.path))
@@ -237,14 +247,34 @@ def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
     """What the adapter says; an adapter that fails on content has found an unreadable file."""
     try:
         yield from adapter.read(path)
+    except StillwatchError:
+        raise  # it knows what it says: of an input, or of this machine
     except OSError as error:
         yield Unreadable(0, f"the file cannot be read: {error.strerror or _first_line(error)}.")
     except Exception as error:  # one format's mistake must not cost the other files
         yield Unreadable(0, f"the rest of the file cannot be read ({type(error).__name__}).")
 
 
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
+def _files_below(folder: Path) -> list[Path]:
+    """The files of a folder but hidden ones; links are followed, to each folder once."""
+    found: list[str] = []
+    seen: set[str] = set()
+    waiting = [str(folder)]
+    while waiting:
+        # Links come after all that has its own name here.
+        unread: list[OSError] = []
+        for top, folders, names in os.walk(waiting.pop(0), onerror=unread.append):
+            place = os.path.realpath(top)
+            if place in seen:
+                folders.clear()
+                continue
+            seen.add(place)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            waiting += sorted(p for p in (f"{top}/{name}" for name in folders) if os.path.islink(p))
+            paths = [f"{top}/{name}" for name in names if not name.startswith(".")]
+            found += [p for p in paths if os.path.isfile(p) or not os.path.exists(p)]
+        found += [error.filename for error in unread]
+    return sorted(map(Path, found))
 
 
 def _first_line(error: Exception) -> str:

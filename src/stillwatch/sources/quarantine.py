@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.records import TIMESTAMP, TableSchema
+from stillwatch.records import TIMESTAMP, InputError, TableSchema
 from stillwatch.records.schema import column, table_schema
 
 __all__ = [
@@ -25,7 +25,10 @@ __all__ = [
 ]
 
 _LONGEST_REASON = 300
-_QUOTED = re.compile(r"'[^']*'?|\"[^\"]*\"?")
+# Where a message begins to quote (the sign in "couldn't" does not), or to write out a type, whose
+# fields have names.
+_QUOTES = re.compile(r"(?<![a-z])['\"`]|[<({\[]")
+_NUMBER = re.compile(r"[+-]?\d[\d.:]*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +67,9 @@ def one_line(text: str) -> str:
 
 
 def without_quotes(message: str) -> str:
-    """The first line of a library's message, without what it quotes of the log."""
-    return _QUOTED.sub("…", message.strip().split("\n", 1)[0])[:160]
+    """How a library's message begins: up to what it quotes of the log, and without numbers."""
+    begins = _QUOTES.split(message.strip().split("\n", 1)[0], maxsplit=1)
+    return _NUMBER.sub("…", begins[0].strip())[:160] + (" …" if len(begins) > 1 else "")
 
 
 def shown_path(path: Path) -> str:
@@ -74,9 +78,21 @@ def shown_path(path: Path) -> str:
 
 
 def read_quarantine(files: Iterable[Path]) -> Iterator[QuarantinedRow]:
-    """The entries of the lake's quarantine, by file and line, mended ones included."""
+    """The entries of the lake's quarantine, by file and line, mended ones included.
+
+    Raises:
+        InputError: A file is damaged, or is none of a quarantine.
+    """
     for path in files:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches():
-                for row in batch.to_pylist():
-                    yield QuarantinedRow(**row)
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches():
+                    for row in batch.to_pylist():
+                        yield QuarantinedRow(**row)
+        except (pa.ArrowException, TypeError) as error:
+            raise InputError(
+                "this file of the quarantine is damaged.",
+                where=str(path),
+                remedy="In a lake, see `stillwatch lake check`; beside exported rows, export them "
+                "again.",
+            ) from error

@@ -16,6 +16,7 @@ from stillwatch.identity import (
     RAW_COLUMNS,
     DomainCensus,
     Tokeniser,
+    may_be_a_secret,
     name_exchanges,
     tokenise,
 )
@@ -35,6 +36,7 @@ _CLOCK_TOLERANCE = timedelta(days=1)
 _EXTRA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 # A file without a header has values for names.
 _SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}\Z")
+_FIELDS_OF_A_TYPE = re.compile(r"<.*>", re.DOTALL)
 _MOST_EXTRA_COLUMNS = 64
 _TEXTS = ("system_text", "input_text", "output_text")
 # What identity can make when the source lacks it.
@@ -91,7 +93,12 @@ class Refiner:
             raise InputError("two columns have the same name.", where=where)
         filled = self._filled(rows, schema)
         loosened, emptied = _loosened(filled, schema)
-        conformed = conform(loosened, _without(schema, _MADE.get(table)), where=where)
+        try:
+            conformed = conform(loosened, _without(schema, _MADE.get(table)), where=where)
+        except InputError as error:
+            # The type of a structure is written with the names of its fields, which are the log's.
+            what = _FIELDS_OF_A_TYPE.sub("<…>", error.what)
+            raise InputError(what, where=error.where, remedy=error.remedy) from None
         result = Refined(conformed.table, emptied=emptied)
         _note_problems(result, conformed.problems, filled[LINE].to_pylist())
         self._reject_wrong_clocks(result, schema)
@@ -238,11 +245,17 @@ def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
         if name in schema.names or name in (LINE, "source_id"):
             kept[name] = column
         elif name in RAW_COLUMNS:
-            kept[name] = column.cast(RAW_COLUMNS[name])
+            try:
+                kept[name] = column.cast(RAW_COLUMNS[name])
+            except pa.ArrowException:
+                result.dropped[name] = "its values are of no type that has a token; write text"
         elif (raw := CLEAR_IDENTIFIERS.get(name.lower())) is not None:
             result.dropped[name] = f"an identifier in clear; call it {raw} to have its token"
-        elif (plain := _plain_type(column.type)) is None or not _EXTRA_NAME.match(name):
-            shown = name if _SHOWN_NAME.match(name) else "(a name that may be a value)"
+        elif (plain := _plain_type(column.type)) is None or not (
+            _EXTRA_NAME.match(name) and not may_be_a_secret(name)
+        ):
+            is_name = _SHOWN_NAME.match(name) and not may_be_a_secret(name)
+            shown = name if is_name else "(a name that may be a value)"
             result.dropped[shown] = "its type or its name is not one the lake can hold"
         elif name.endswith("_raw") or extra == _MOST_EXTRA_COLUMNS:
             result.dropped[name] = "no such raw column is known, or there are too many columns"

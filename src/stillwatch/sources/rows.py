@@ -128,7 +128,10 @@ def moment_of(value: Any) -> datetime:
     if isinstance(value, int | float):
         value = value if isinstance(value, int) else _number(value)
         factor = next(factor for least, factor in EPOCH_UNITS if abs(value) >= least)
-        return datetime.fromtimestamp(value * factor / 1e6, UTC)
+        try:
+            return datetime.fromtimestamp(value * factor / 1e6, UTC)
+        except OSError as error:  # a number that the system's own clock cannot hold
+            raise ValueError(value) from error
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     if not isinstance(value, datetime):

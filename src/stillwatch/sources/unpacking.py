@@ -107,7 +107,10 @@ class _Beginning(io.RawIOBase):
 
 
 def _bounded(read: Callable[[int], bytes], packed: int, limits: Limits) -> io.BufferedReader:
-    return io.BufferedReader(_Bounded(read, packed, limits), _CHUNK)
+    stream: io.BufferedReader = io.BufferedReader(_Bounded(read, packed, limits), _CHUNK)
+    if stream.peek(len(_ZSTD)).startswith((_GZIP, _ZSTD)):
+        raise LimitError("the file is packed twice: unpack it once, and import what comes out.")
+    return stream
 
 
 class _Bounded(io.RawIOBase):
