@@ -36,6 +36,7 @@ _TABLE = "What this import filled"
 # What no two runs have in common: durations, tokens and fingerprints under a new key.
 MASKS = (
     (re.compile(r"\b\d+\.\d s\b"), "0.0 s"),
+    (re.compile(r"\bin \d+ seconds\b"), "in 0 seconds"),
     (re.compile(r"\b[0-9a-f]{32}\b|(?<=_)[0-9a-f]{32}\b"), "0" * 32),
 )
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)

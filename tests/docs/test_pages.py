@@ -90,6 +90,7 @@ def test_a_page_has_the_sections_of_the_others(page: Path) -> None:
         (["a", "…", "c"], ["x", "a", "c"], False),
         (["in 1.5 s."], ["in 12.0 s."], True),
         (["msg_" + "ab" * 16], ["msg_" + "cd" * 16], True),
+        (["2 campaigns in 22 seconds."], ["2 campaigns in 31 seconds."], True),
         (["read 1.5"], ["read 2.5"], False),
     ],
 )
