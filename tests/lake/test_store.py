@@ -142,6 +142,20 @@ def test_replaced_files_go_after_a_day(tmp_path: Path) -> None:
     assert set(again.retired) == {"accounts/2.parquet"}
 
 
+def test_replaced_parts_keep_their_places(tmp_path: Path) -> None:
+    """Exchanges and sketches run in parallel, however many of them are replaced at once."""
+    old = [Part(f"exchanges/d/{name}.parquet", 1) for name in "abc"]
+    manifest = Manifest("k", {"exchanges": tuple(old), "accounts": (Part("accounts/1", 1),)})
+    new_by_old = {part: Part(part.next_path, 1) for part in (old[2], old[0])}
+
+    replaced = manifest.with_parts_replaced("exchanges", new_by_old, now=START)
+
+    assert replaced.parts("exchanges") == (new_by_old[old[0]], old[1], new_by_old[old[2]])
+    assert replaced.parts("accounts") == manifest.parts("accounts")
+    assert set(replaced.retired) == {old[0].path, old[2].path}
+    assert manifest.with_parts_replaced("exchanges", {}, now=START).tables == manifest.tables
+
+
 def test_manifest_reads_what_it_wrote(tmp_path: Path) -> None:
     """Writing and reading a manifest gives the same manifest."""
     manifest = Manifest(

@@ -111,8 +111,8 @@ class Draft:
         }
         if any(added.values()):
             manifest = manifest.with_parts({table: p for table, p in added.items() if p})
-        for old, new in self._filled:
-            manifest = manifest.with_part_replaced("exchanges", old, new, now=now)
+        if self._filled:
+            manifest = manifest.with_parts_replaced("exchanges", dict(self._filled), now=now)
         for table, part in self._merged.items():
             manifest = manifest.with_replaced(table, part, now=now)
         return manifest

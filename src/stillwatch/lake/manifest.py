@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -101,11 +102,17 @@ class Manifest:
             retired={**self._still_retired(now), **gone},
         )
 
-    def with_part_replaced(self, table: str, old: Part, new: Part, *, now: datetime) -> Manifest:
-        """The same with one part in the place of another of `table`."""
-        parts = tuple(new if part == old else part for part in self.parts(table))
-        retired = {**self._still_retired(now), old.path: now.isoformat()}
-        return replace(self, tables={**self.tables, table: parts}, retired=retired)
+    def with_parts_replaced(
+        self, table: str, new_by_old: Mapping[Part, Part], *, now: datetime
+    ) -> Manifest:
+        """The same with other parts of `table` in the places of some; of many at the cost of one."""
+        parts = tuple(new_by_old.get(part, part) for part in self.parts(table))
+        gone = {old.path: now.isoformat() for old in new_by_old}
+        return replace(
+            self,
+            tables={**self.tables, table: parts},
+            retired={**self._still_retired(now), **gone},
+        )
 
     def named_at(self, now: datetime) -> set[str]:
         """The files that someone may be reading: the lake's, and those replaced lately."""

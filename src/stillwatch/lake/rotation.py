@@ -73,14 +73,15 @@ def rotate_lake(lake: Path, key: Key) -> Rotated:
             current = Manifest.read(lake)
             current.require_key(then.fingerprint, lake=lake)
             rewriting.prepare(current)
+            now, written = datetime.now(UTC), rewriting.written(current)
             manifest = replace(current, key_fingerprint=key.fingerprint)
-            now, pairs = datetime.now(UTC), rewriting.pairs(current)
-            for table, old, new in pairs:
-                manifest = manifest.with_part_replaced(table, old, new, now=now)
-            move_into_lake((new for _, _, new in pairs), folder=rewriting.folder, lake=lake)
+            for table, new_by_old in written.items():
+                manifest = manifest.with_parts_replaced(table, new_by_old, now=now)
+            new = [part for new_by_old in written.values() for part in new_by_old.values()]
+            move_into_lake(new, folder=rewriting.folder, lake=lake)
             manifest.write(lake)
-    rows = sum(new.rows for table, _, new in pairs if table != "sketches")
-    return Rotated(then.fingerprint, len(pairs), rows)
+    rows = sum(p.rows for t, parts in written.items() if t != "sketches" for p in parts)
+    return Rotated(then.fingerprint, len(new), rows)
 
 
 @dataclass(slots=True)
@@ -99,9 +100,9 @@ class _Rewriting:
                 if part not in self._new:
                     self._new[part] = self._rewritten(table, part)
 
-    def pairs(self, manifest: Manifest) -> list[tuple[str, Part, Part]]:
-        """Table, old file and new file, of those that the manifest names."""
-        return [(table, p, self._new[p]) for table in _TABLES for p in manifest.parts(table)]
+    def written(self, manifest: Manifest) -> dict[str, dict[Part, Part]]:
+        """By table, the new file of each old one that the manifest names."""
+        return {table: {p: self._new[p] for p in manifest.parts(table)} for table in _TABLES}
 
     def _rewritten(self, table: str, part: Part) -> Part:
         """The file row for row, so that sketches stay beside their exchanges."""
