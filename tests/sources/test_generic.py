@@ -426,3 +426,29 @@ JSON = st.recursive(
 def test_arbitrary_rows_are_read_or_reported(record: dict[str, Any], tmp_path: Path) -> None:
     """Whatever lies where the map points gives one item, and no exception."""
     assert len(_read(tmp_path, _ROUND, record)) == 1
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            {"type": "response.created", "response": {"object": "response"}},
+            {"type": "response.output_text.delta", "delta": "Condensed "},
+            {"type": "response.output_text.delta", "delta": "water."},
+        ],
+        [
+            {"type": "content_block_delta", "index": 0, "delta": {"text": "Condensed "}},
+            {"type": "content_block_delta", "index": 0, "delta": {"text": "water."}},
+        ],
+    ],
+    ids=["broken off", "begun late"],
+)
+def test_a_stream_that_is_not_whole_gives_what_came(
+    events: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Events of OpenAI's responses without their end, and of Anthropic's without their start."""
+    map_text = SMALL + '[messages]\nresponse = "out"\n'
+
+    row = _row(tmp_path, map_text, {"who": "a", "at": "2026-03-01", "out": events})
+
+    assert row["output_text"] == "Condensed water."
