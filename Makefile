@@ -37,7 +37,7 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 	@sh tools/install_chromium.sh
 	@$(BIN)/python -m pytest -m browser tests/dossier
 
-test-gateways: $(READY) ## logs of a real LiteLLM proxy and of an instrumented client, installed apart
+test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
 test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size

@@ -6,6 +6,7 @@ import datetime
 import json
 import re
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -32,24 +33,40 @@ class Envoy:
     Attributes:
         port: Where it takes TLS on the loopback address.
         access_log: What it logs, one JSON object a line.
+        certificate: The one that it shows, for `localhost`; nobody else vouches for it.
     """
 
     port: int
     access_log: Path
+    certificate: Path
+
+    @contextmanager
+    def connected(self, origin: str) -> Iterator[ssl.SSLSocket]:
+        """A client's connection with TLS.
+
+        Args:
+            origin: The client's address, told by a header of the PROXY protocol. It stands for
+                the connection of a client from elsewhere, which no test can make.
+        """
+        context = ssl.create_default_context(cafile=self.certificate)
+        with socket.create_connection(("127.0.0.1", self.port)) as plain:
+            plain.sendall(f"PROXY TCP4 {origin} 127.0.0.1 40000 443\r\n".encode())
+            with context.wrap_socket(plain, server_hostname="localhost") as stream:
+                yield stream
 
 
 @contextmanager
-def envoy_proxy(folder: Path, *, service_port: int) -> Iterator[Envoy]:
+def envoy_proxy(folder: Path, *, service_port: int, answer_seconds: int = 15) -> Iterator[Envoy]:
     """Envoy in front of a service on the loopback address; it stops, and its log is whole, after.
 
-    A PROXY protocol header may name the client's address: it stands for the connection of a
-    client from elsewhere, which no test can make.
+    Args:
+        answer_seconds: How long the service may take to answer; Envoy's own default is 15.
     """
     binary = make_environment("envoy").with_name("envoy")
     _certificate(folder)
-    envoy = Envoy(_free_port(), folder / "access.jsonl")
+    envoy = Envoy(_free_port(), folder / "access.jsonl", folder / "cert.pem")
     config = folder / "envoy.json"
-    config.write_text(json.dumps(_config(folder, envoy, service_port)))
+    config.write_text(json.dumps(_config(folder, envoy, service_port, answer_seconds)))
     command = [str(binary), "-c", str(config), "--concurrency", "1", "--disable-hot-restart"]
     with (folder / "envoy.log").open("wb") as words:
         process = subprocess.Popen(
@@ -63,7 +80,7 @@ def envoy_proxy(folder: Path, *, service_port: int) -> Iterator[Envoy]:
             process.wait(_STARTING_SECONDS)
 
 
-def _config(folder: Path, envoy: Envoy, service_port: int) -> dict[str, Any]:
+def _config(folder: Path, envoy: Envoy, service_port: int, answer_seconds: int) -> dict[str, Any]:
     fields = re.search(r"json_format:\n((?: +\w+: .*\n)+)", _PAGE.read_text(encoding="utf-8"))
     assert fields is not None, "the page shows no json_format"
     json_format = dict(re.findall(r"^ *(\w+): \"?(%.*%)\"?$", fields[1], re.MULTILINE))
@@ -95,7 +112,11 @@ def _config(folder: Path, envoy: Envoy, service_port: int) -> dict[str, Any]:
                     "routes": [
                         {
                             "match": {"prefix": "/"},
-                            "route": {"cluster": "service", "retry_policy": {"retry_on": "5xx"}},
+                            "route": {
+                                "cluster": "service",
+                                "timeout": f"{answer_seconds}s",
+                                "retry_policy": {"retry_on": "5xx"},
+                            },
                         }
                     ],
                 }
@@ -150,6 +171,8 @@ def _config(folder: Path, envoy: Envoy, service_port: int) -> dict[str, Any]:
     cluster = {
         "name": "service",
         "type": "STATIC",
+        # Not from 127.0.0.1: services take what a proxy on their own machine says for true.
+        "upstream_bind_config": {"source_address": {"address": "127.0.0.2", "port_value": 0}},
         "load_assignment": {
             "cluster_name": "service",
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(service_port)}}]}],

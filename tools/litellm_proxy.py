@@ -22,8 +22,8 @@ from gateway_environment import make_environment
 __all__ = ["LITELLM_VERSION", "Proxy", "litellm_proxy"]
 
 LITELLM_VERSION = "1.106.2"
-# A cold start imports half a gigabyte; on two busy cores that took up to a minute.
-_START_SECONDS = 240
+# A cold start imports half a gigabyte; on two cores that others used, too, it took four minutes.
+_START_SECONDS = 600
 
 # The proxy knows its customers from this hook, LiteLLM's own way to run without a database.
 _AUTH = """
@@ -80,7 +80,7 @@ litellm_settings:
   num_retries: 0
   drop_params: true
   turn_off_message_logging: {redacted}
-  request_timeout: 30
+  request_timeout: 600
 callback_settings:
   generic_api:
     callback_type: generic_api

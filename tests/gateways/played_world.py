@@ -18,15 +18,17 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from stillwatch.lake.store import Lake
-from stillwatch.records import read_findings
+from stillwatch.records import Findings, read_findings
 
 __all__ = [
     "SimulatedWorld",
     "accounts_found",
     "answered",
+    "import_into",
     "imported",
+    "make_key",
     "nanoseconds",
-    "seconds",
+    "scanned",
     "simulated_world",
 ]
 
@@ -52,15 +54,11 @@ class SimulatedWorld:
 
     def lake_of(self, log: Path, log_format: str, *, folder: Path) -> Path:
         """A lake of the gateway's log and the provider's own facts of its accounts."""
-        lake, key = folder / "lake", folder / "key"
-        run("keys", "init", "--key-file", str(key))
-        facts = [str(self.folder / name) for name in ("accounts.parquet", "model_releases.parquet")]
-        for chosen, inputs in ((log_format, [str(log)]), ("canonical", facts)):
-            done = run(
-                *("import", "--format", chosen, *inputs, "--lake", str(lake)),
-                *("--key-file", str(key), "--json"),
-            )
-            assert json.loads(done)["quarantined"] == 0, done
+        lake = folder / "lake"
+        make_key(folder)
+        import_into(lake, log_format, log)
+        facts = (self.folder / name for name in ("accounts.parquet", "model_releases.parquet"))
+        import_into(lake, "canonical", *facts)
         return lake
 
     def spoken(self) -> Counter[tuple[Any, ...]]:
@@ -77,16 +75,32 @@ class SimulatedWorld:
         )
 
 
+def make_key(folder: Path) -> None:
+    """The key of the lakes in a folder."""
+    run("keys", "init", "--key-file", str(folder / "key"))
+
+
+def import_into(lake: Path, log_format: str, *inputs: Path) -> dict[str, Any]:
+    """What `stillwatch import` says of files of which it must be able to read every row."""
+    done = run(
+        *("import", "--format", log_format, *map(str, inputs), "--lake", str(lake)),
+        *("--key-file", str(lake.parent / "key"), "--json"),
+    )
+    told: dict[str, Any] = json.loads(done)
+    assert told["quarantined"] == 0, done
+    return told
+
+
 def answered(row: dict[str, Any]) -> bool:
     """Whether a gateway can play the exchange to an answer; else it is played as a failure."""
     return bool(row["output_text"])
 
 
-def simulated_world(folder: Path) -> SimulatedWorld:
-    """Twenty accounts of one campaign among two hundred honest ones, some thousand exchanges."""
+def simulated_world(folder: Path, *, exchanges: int) -> SimulatedWorld:
+    """Twenty accounts of one campaign among two hundred honest ones, about so many exchanges."""
     run(
         *("simulate", "--world", "tiny", "--seed", "1", "--evasion", "1"),
-        *("--accounts", "220", "--days", "7", "--exchanges", "7000", "--out", str(folder)),
+        *("--accounts", "220", "--days", "7", "--exchanges", str(exchanges), "--out", str(folder)),
     )
     table = ds.dataset(folder / "exchanges").to_table().sort_by("started_at")
     truth = pq.read_table(folder / "truth_accounts.parquet")
@@ -99,10 +113,14 @@ def simulated_world(folder: Path) -> SimulatedWorld:
 
 def accounts_found(lake: Path) -> frozenset[str]:
     """The accounts of the one campaign that a scan must find."""
-    found = json.loads(run("scan", "--lake", str(lake), "--json", status=3))
-    assert len(found["campaigns"]) == 1, found
-    members = read_findings(Lake.open(lake).findings_directory).members
-    return frozenset(members["account_id"].to_pylist())
+    return frozenset(scanned(lake, campaigns=1).members["account_id"].to_pylist())
+
+
+def scanned(lake: Path, *, campaigns: int) -> Findings:
+    """What a scan finds, which must be so many campaigns."""
+    told = json.loads(run("scan", "--lake", str(lake), "--json", status=3 if campaigns else 0))
+    assert len(told["campaigns"]) == campaigns, told
+    return read_findings(Lake.open(lake).findings_directory)
 
 
 def imported(lake: Path) -> Counter[tuple[Any, ...]]:
@@ -110,11 +128,6 @@ def imported(lake: Path) -> Counter[tuple[Any, ...]]:
     columns = ["account_id", "started_at", "system_text", "input_text", "output_text"]
     rows = ds.dataset(Lake.open(lake).files("exchanges")).to_table(columns=columns).to_pylist()
     return Counter(tuple(row[name] for name in columns) for row in rows)
-
-
-def seconds(moment: datetime) -> float:
-    """Seconds since 1970, as LiteLLM writes a time."""
-    return moment.timestamp()
 
 
 def nanoseconds(moment: datetime) -> int:

@@ -20,10 +20,23 @@ from gateway_environment import ROOT, make_environment
 from log_receiver import log_receiver
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from played_world import SimulatedWorld, accounts_found, answered, imported, nanoseconds
+from played_world import (
+    SimulatedWorld,
+    accounts_found,
+    answered,
+    imported,
+    nanoseconds,
+    simulated_world,
+)
 from stand_in_openai import stand_in_provider
 
 pytestmark = pytest.mark.gateways
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> SimulatedWorld:
+    """What is played."""
+    return simulated_world(tmp_path_factory.mktemp("world") / "world", exchanges=7_000)
 
 
 @pytest.fixture(scope="module")
