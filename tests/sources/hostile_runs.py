@@ -130,7 +130,7 @@ class _Play:
             row = str(self.draw.choice((1, 2, 3, 7)))
             words = ["import", "--explain", row, self.folder / "in" / name, *self._options()]
             self._command(*words, *self.draw.choice(((), ("--json",))))
-        if self.draw.random() < 0.4:
+        if self.draw.random() < 0.7:
             self._mend()
         if self.draw.random() < 0.05:
             self._keys()

@@ -195,6 +195,21 @@ def test_a_full_folder_of_temporary_files_ends_the_import(desk: Desk) -> None:
     assert desk.snapshot() == before
 
 
+@pytest.mark.parametrize("limit", [0, 8_000])
+def test_an_import_onto_a_full_disk_says_so_once(limit: int, desk: Desk) -> None:
+    """Nothing tries again, and aloud, to close what could not be written."""
+    desk.import_(desk.jsonl("before.jsonl", exchange_rows(4)))
+    before = desk.snapshot()
+    rows = [row | {"input_text": os.urandom(300).hex()} for row in exchange_rows(200, first=4)]
+
+    done = limited(desk, limit, "import", "--format", "canonical", desk.jsonl("log.jsonl", rows))
+
+    assert done.returncode == 1
+    assert done.stderr.count("too large") == 1
+    assert "Traceback" not in done.stderr
+    assert desk.snapshot() == before
+
+
 @pytest.mark.faults
 def test_a_disk_that_is_full_at_any_byte_leaves_the_lake_as_it_was(desk: Desk) -> None:
     """From the first file of an import to the last: it fails in words, and the next one succeeds."""

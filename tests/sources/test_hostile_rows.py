@@ -18,7 +18,7 @@ from import_builders import Desk, exchange_rows
 from otlp_builders import json_line, model_call, traces
 
 from stillwatch.lake import draft
-from stillwatch.sources import json_values
+from stillwatch.sources import canonical, json_values
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.otlp import OtlpAdapter
@@ -334,3 +334,78 @@ def test_a_damaged_quarantine_is_said_to_be_damaged(desk: Desk) -> None:
     outcome = desk.command("quarantine", "show", "--lake", desk.lake_path)
 
     assert (outcome.status, "lake check" in outcome.words) == (2, True)
+
+
+MOMENTS = {
+    "beyond the years": pa.array([2**62], pa.timestamp("us", "UTC")),
+    "of no zone": pa.array([0], pa.timestamp("us", "Mars/Olympus")),
+    "a day beyond": pa.array([2**31 - 1], pa.int32()).view(pa.date32()),
+}
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_row_with_a_moment_that_python_cannot_hold_is_exported(name: str, desk: Desk) -> None:
+    """It is in the quarantine for another reason, and comes out of it to be mended."""
+    path = desk.folder / "x.parquet"
+    nobody = pa.array([None], pa.string())
+    started = pa.array([1_772_366_400_000_000])
+    pq.write_table(
+        pa.table({"account_id": nobody, "started_at": started, "at": MOMENTS[name]}), path
+    )
+    desk.import_(path)
+
+    out = desk.folder / "out"
+    outcome = desk.command("quarantine", "export", "--lake", desk.lake_path, "--out", out)
+
+    assert (outcome.status, outcome.report["exported"]) == (0, 1)
+    (line,) = (out / "canonical").glob("*.jsonl")
+    assert json.loads(line.read_text())["started_at"] == 1_772_366_400_000_000
+
+
+def test_a_damaged_part_of_a_parquet_file_is_not_exported_and_said(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows before it were imported; of the damage only the file itself can be mended."""
+    monkeypatch.setattr(canonical, "_BATCH_ROWS", 100)
+    path = desk.folder / "x.parquet"
+    pq.write_table(pa.Table.from_pylist(exchange_rows(1000)), path, row_group_size=100)
+    content = bytearray(path.read_bytes())
+    at = len(content) * 6 // 10
+    content[at : at + 100] = b"\xff" * 100
+    path.write_bytes(content)
+    imported = desk.import_(path)
+
+    out = desk.folder / "out"
+    outcome = desk.command("quarantine", "export", "--lake", desk.lake_path, "--out", out)
+
+    assert imported.report["imported"] > 0
+    assert (outcome.status, outcome.report["exported"]) == (0, 0)
+    assert "mend the file itself" in outcome.report["left"][str(path)]
+
+
+@pytest.mark.parametrize("moment", [2**62, -(2**62)])
+@pytest.mark.parametrize(
+    ("column", "table"),
+    [
+        ("finished_at", {"account_id": ["a"], "started_at": [1_772_366_400]}),
+        ("extra", {"account_id": ["a"], "started_at": [1_772_366_400]}),
+        ("created_at", {"account_id": ["a"], "plan": ["free"]}),
+        ("released_at", {"model": ["m"]}),
+    ],
+)
+def test_a_moment_beyond_all_calendars_is_not_taken(
+    column: str, table: dict[str, list[Any]], moment: int, desk: Desk
+) -> None:
+    """Parquet holds what Python cannot read back: `--explain` once ended with a traceback."""
+    path = desk.folder / "x.parquet"
+    at = pa.array([moment], pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({**table, column: at}), path)
+
+    imported = desk.import_(path)
+    words = ("--format", "canonical", path, "--key-file", desk.folder / "key")
+    explained = desk.command("import", "--explain", "1", *words)
+
+    required = column == "released_at"
+    assert (imported.report["imported"], imported.report["quarantined"]) == (not required, required)
+    assert imported.report["emptied_values"] == ({} if required else {column: 1})
+    assert explained.status == 0

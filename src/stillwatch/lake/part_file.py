@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,21 @@ import pyarrow.parquet as pq
 from stillwatch.lake.manifest import Part
 from stillwatch.records import flush_to_disk
 
-__all__ = ["ROWS_AT_ONCE", "PartFile", "digest_of", "move_into_lake"]
+__all__ = ["ROWS_AT_ONCE", "LakeParquetWriter", "PartFile", "digest_of", "move_into_lake"]
 
 ROWS_AT_ONCE = 16_384
 """Rows in a row group: enough to compress well, few enough that their texts fit in memory."""
+
+
+class LakeParquetWriter(pq.ParquetWriter):  # type: ignore[misc] # pyarrow has no types
+    """Writes Parquet, and is silent once a disk was full: the error was raised, and is enough.
+
+    Arrow's own closes the file anew when it is collected, and prints that this fails again.
+    """
+
+    def __del__(self) -> None:
+        with suppress(OSError, pa.ArrowException):
+            super().__del__()
 
 
 class PartFile:
@@ -32,7 +44,7 @@ class PartFile:
         self.name = name
         self.path = folder / name
         self.rows = 0
-        self._writer: pq.ParquetWriter | None = None
+        self._writer: LakeParquetWriter | None = None
 
     def __enter__(self) -> PartFile:
         return self
@@ -43,7 +55,7 @@ class PartFile:
         if self._writer is None:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-            self._writer = pq.ParquetWriter(self.path, batch.schema, compression="zstd")
+            self._writer = LakeParquetWriter(self.path, batch.schema, compression="zstd")
         self._writer.write_batch(batch, row_group_size=ROWS_AT_ONCE)
         self.rows += batch.num_rows
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from stillwatch.lake.part_file import LakeParquetWriter
 
 __all__ = ["ORDINAL", "Staging"]
 
@@ -20,7 +21,7 @@ _OPEN_FILES = 24
 @dataclass(slots=True)
 class _OpenFile:
     schema: pa.Schema
-    writer: pq.ParquetWriter
+    writer: LakeParquetWriter
 
 
 @dataclass(slots=True)
@@ -82,4 +83,4 @@ class Staging:
         path = self.folder / group / f"{len(files)}.parquet"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.append(path)
-        return _OpenFile(schema, pq.ParquetWriter(path, schema, compression="snappy"))
+        return _OpenFile(schema, LakeParquetWriter(path, schema, compression="snappy"))

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -171,7 +172,8 @@ def _csv_line(values: list[str], delimiter: str) -> bytes:
 
 def _parquet_rows(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
     first = 1
-    with pq.ParquetFile(path) as file:
+    # What lies behind damage stays where it is.
+    with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as file:
         for batch in file.iter_batches(1024):
             for line in sorted(wanted & set(range(first, first + batch.num_rows))):
                 row = {
@@ -186,7 +188,13 @@ def _plain(value: pa.Array) -> Any:
     if pa.types.is_string(value.type) or pa.types.is_large_string(value.type):
         data = value.cast(pa.large_binary())[0].as_py()
         return None if data is None else data.decode("utf-8", "replace")
-    return value[0].as_py()
+    try:
+        return value[0].as_py()
+    except (ValueError, OverflowError, KeyError):
+        # A moment beyond the years of Python, or of a zone unknown here: the number in the file.
+        with suppress(pa.ArrowException):
+            return value.cast(pa.int64())[0].as_py()
+        return None
 
 
 @dataclass(slots=True)

@@ -31,6 +31,8 @@ LINE = "_line"
 _DEFAULT_SOURCE = "default"
 # No hosted language model answered before; an earlier time is a wrong unit or an unset clock.
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
+_FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
+_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
 _CLOCK_TOLERANCE = timedelta(days=1)
 # Lower case only: to SQL "Model" and "model" are one column.
 _EXTRA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
@@ -142,15 +144,18 @@ class Refiner:
             past = pc.less(result.rows["started_at"], pa.scalar(_EARLIEST, TIMESTAMP))
             _reject(result, past, "started_at lies before 2015: check its unit and the clock.")
         for item in schema.columns:
-            if item.arrow_type != TIMESTAMP or item.required:
+            if item.arrow_type != TIMESTAMP:
                 continue
             values = result.rows[item.name]
-            wrong = pc.fill_null(pc.greater(values, latest), False)
+            if item.required:
+                reason = f"{item.name} lies beyond all calendars: check its unit."
+                _reject(result, _is_beyond(values, _LAST), reason)
+                continue
+            wrong = _is_beyond(values, latest)
             if number := pc.sum(wrong).as_py():
                 result.emptied[item.name] += number
                 index = result.rows.column_names.index(item.name)
-                cleaned = pc.if_else(wrong, pa.scalar(None, TIMESTAMP), values)
-                result.rows = result.rows.set_column(index, item.name, cleaned)
+                result.rows = result.rows.set_column(index, item.name, _emptied(values, wrong))
 
     def _tokenise(self, result: Refined, schema: TableSchema) -> None:
         rows = result.rows
@@ -236,6 +241,15 @@ def _reject(result: Refined, wrong: pa.ChunkedArray, reason: str) -> None:
     result.rows = result.rows.filter(pc.invert(wrong))
 
 
+def _is_beyond(values: pa.ChunkedArray, latest: pa.Scalar) -> pa.ChunkedArray:
+    """Which moments no calendar, and no Python that reads the lake, can name; or a later one."""
+    return pc.fill_null(pc.or_(pc.less(values, _FIRST), pc.greater(values, latest)), False)
+
+
+def _emptied(values: pa.ChunkedArray, wrong: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.if_else(wrong, pa.scalar(None, TIMESTAMP), values)
+
+
 def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
     """Keep extra columns of plain types; drop those that would carry identifiers in clear."""
     kept: dict[str, pa.ChunkedArray] = {}
@@ -261,6 +275,11 @@ def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
             result.dropped[name] = "no such raw column is known, or there are too many columns"
         else:
             kept[name] = column.cast(plain, safe=False)
+            if plain == TIMESTAMP:
+                wrong = _is_beyond(kept[name], _LAST)
+                if number := pc.sum(wrong).as_py():
+                    result.emptied[name] += number
+                    kept[name] = _emptied(kept[name], wrong)
             extra += 1
     result.rows = pa.table(kept)
 
