@@ -57,6 +57,18 @@ def read_lines(path: str) -> int:
         return sum(1 for line in file if json.loads(line))
 
 
+def read_messages(path: str) -> int:
+    """Every message of a Collector's file of protobuf, parsed and nothing more; counts spans."""
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
+    spans = 0
+    with open(path, "rb") as file:
+        while prefix := file.read(4):
+            request = TracesData.FromString(file.read(int.from_bytes(prefix, "big")))
+            spans += sum(len(s.spans) for r in request.resource_spans for s in r.scope_spans)
+    return spans
+
+
 def join_truth(world: str, findings: str) -> int:
     """DuckDB joining what was found with the truth, once, and grouping the prompts' openings."""
     row = (
@@ -108,6 +120,7 @@ _PROGRAMS: dict[str, Callable[..., int]] = {
     "rewrite": rewrite,
     "read-rows": read_rows,
     "read-lines": read_lines,
+    "read-messages": read_messages,
     "join-truth": join_truth,
     "campaign-texts": campaign_texts,
 }

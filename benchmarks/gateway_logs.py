@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span, TracesData
 
-__all__ = ["write_canonical", "write_litellm", "write_otlp"]
+__all__ = [
+    "write_canonical",
+    "write_json_lines",
+    "write_litellm",
+    "write_otlp",
+    "write_otlp_protobuf",
+]
 
 _SPANS_IN_A_REQUEST = 64
 
@@ -28,6 +37,17 @@ def write_canonical(world: Path, out: Path, rows: int) -> int:
             break
     if writer is not None:
         writer.close()
+    return written
+
+
+def write_json_lines(world: Path, out: Path, rows: int) -> int:
+    """The first exchanges as canonical JSON, one a line; what is null is left out."""
+    with out.open("w", encoding="utf-8") as file:
+        written = 0
+        for exchange in islice(_exchanges(world), rows):
+            said = {name: value for name, value in exchange.items() if value is not None}
+            file.write(json.dumps(said, default=lambda moment: moment.isoformat()) + "\n")
+            written += 1
     return written
 
 
@@ -49,6 +69,19 @@ def write_otlp(world: Path, out: Path, rows: int) -> int:
         while spans := [_span(e) for e in islice(exchanges, _SPANS_IN_A_REQUEST)]:
             request = {"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": spans}]}]}
             file.write(json.dumps(request) + "\n")
+            written += len(spans)
+    return written
+
+
+def write_otlp_protobuf(world: Path, out: Path, rows: int) -> int:
+    """The same requests as `write_otlp`, as a Collector's file exporter writes protobuf."""
+    exchanges = islice(_exchanges(world), rows)
+    written = 0
+    with out.open("wb") as file:
+        while spans := [_binary_span(_span(e)) for e in islice(exchanges, _SPANS_IN_A_REQUEST)]:
+            resource = ResourceSpans(scope_spans=[ScopeSpans(spans=spans)])
+            request = TracesData(resource_spans=[resource]).SerializeToString()
+            file.write(struct.pack(">I", len(request)) + request)
             written += len(spans)
     return written
 
@@ -111,6 +144,20 @@ def _span(exchange: dict[str, Any]) -> dict[str, Any]:
         "endTimeUnixNano": str(started + 1_000_000_000),
         "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in values.items()],
     }
+
+
+def _binary_span(span: dict[str, Any]) -> Span:
+    return Span(
+        trace_id=bytes.fromhex(span["traceId"]),
+        span_id=bytes.fromhex(span["spanId"]),
+        name=span["name"],
+        start_time_unix_nano=int(span["startTimeUnixNano"]),
+        end_time_unix_nano=int(span["endTimeUnixNano"]),
+        attributes=[
+            KeyValue(key=a["key"], value=AnyValue(string_value=a["value"]["stringValue"]))
+            for a in span["attributes"]
+        ],
+    )
 
 
 def _part(role: str, text: str) -> dict[str, Any]:

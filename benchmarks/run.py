@@ -15,12 +15,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commands import Run, plain, stillwatch
-from gateway_logs import write_canonical, write_litellm, write_otlp
+from imports import measure_imports
 from kernel import measure_kernel
 from measured import Measurement, render_table
 
@@ -34,7 +34,7 @@ class Size:
     """How much is measured.
 
     Attributes:
-        imported: Exchanges in each imported file.
+        imported: Exchanges in each imported file but the largest, which have all of the world.
     """
 
     world: str
@@ -57,7 +57,7 @@ def measure(size: Size, folder: Path) -> Iterator[Measurement]:
     yield _evaluate(world, findings)
     yield from _dossier(world, findings)
     yield from measure_kernel(world, size.imported)
-    yield from _imports(size, world, folder)
+    yield from measure_imports(world, folder, few=size.imported, many=size.exchanges)
 
 
 def _simulate(size: Size, world: Path, folder: Path) -> Iterator[Measurement]:
@@ -134,29 +134,6 @@ def _dossier(world: Path, findings: Path) -> Iterator[Measurement]:
     texts = plain("campaign-texts", world, findings, row["campaign_id"]).report["seconds"]
     name = f"dossier of {row['accounts']:,} accounts, {row['exchanges']:,} exchanges"
     yield Measurement(name, seconds, "s", "DuckDB reading the campaign's texts", texts)
-
-
-def _imports(size: Size, world: Path, folder: Path) -> Iterator[Measurement]:
-    kinds: tuple[tuple[str, str, Callable[[Path, Path, int], int], str, str], ...] = (
-        ("canonical", "canonical.parquet", write_canonical, "read-rows", "reading the rows"),
-        ("litellm", "litellm.ndjson", write_litellm, "read-lines", "decoding the lines"),
-        ("otlp", "otlp.jsonl", write_otlp, "read-lines", "decoding the lines"),
-    )
-    key = folder / "key"
-    stillwatch("keys", "init", "--key-file", key)
-    for form, name, write, program, baseline in kinds:
-        path = folder / name
-        rows = write(world, path, size.imported)
-        ran = stillwatch(
-            *("import", "--format", form, path, "--lake", folder / f"lake-{form}"),
-            *("--key-file", key),
-        )
-        if ran.report["imported"] != rows:
-            raise SystemExit(f"{form}: {ran.report['imported']} of {rows} rows were imported.")
-        read = plain(program, path).report["seconds"]
-        yield Measurement(
-            f"import {name}", rows / ran.seconds, "exchanges/s", baseline, rows / read
-        )
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -41,11 +42,16 @@ def test_every_stage_is_measured_once(measured: tuple[str, Path]) -> None:
 
     for stage in ("simulate", "scan", "evaluate", "sketching"):
         assert any(name.startswith(stage) for name in names)
-    assert {n for n in names if n.startswith("import")} == {
-        "import canonical.parquet",
-        "import litellm.ndjson",
-        "import otlp.jsonl",
+    imported = [n for n in names if n.startswith("import")]
+    formats = Counter(n.removeprefix("import ").partition(",")[0] for n in imported)
+    assert formats == {
+        "canonical.parquet": 4,
+        "canonical.jsonl": 4,
+        "litellm.ndjson": 2,
+        "otlp.jsonl": 2,
+        "otlp.pb": 2,
     }
+    assert sum(n.endswith(", peak memory") for n in imported) == len(imported) / 2
     assert len(names) == len(set(names))
 
 

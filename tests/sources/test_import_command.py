@@ -66,6 +66,7 @@ def test_counts_add_up(desk: Desk) -> None:
         "quarantined": 1,
     }
     assert report["seconds"] >= 0
+    assert report["peak_memory_bytes"] > 10_000_000
 
 
 def test_same_file_twice_changes_nothing(desk: Desk) -> None:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stillwatch.cli.output import amount, emit_json, people, reports_errors, say
+from stillwatch.cli.output import (
+    amount,
+    emit_json,
+    peak_memory_bytes,
+    people,
+    reports_errors,
+    say,
+)
 from stillwatch.records import LOG_TABLES, InputError
 
 if TYPE_CHECKING:
@@ -260,6 +267,7 @@ def _report(
                 "duplicates": added.duplicates,
                 "quarantined": intake.quarantined,
                 "seconds": round(seconds, 3),
+                "peak_memory_bytes": peak_memory_bytes(),
                 "emptied_values": dict(intake.emptied),
                 "dropped_columns": intake.dropped,
                 "remarks": dict(intake.remarks),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import resource
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, ParamSpec
@@ -22,6 +23,7 @@ __all__ = [
     "UNUSABLE",
     "amount",
     "emit_json",
+    "peak_memory_bytes",
     "people",
     "reports_errors",
     "say",
@@ -35,6 +37,13 @@ INTERRUPTED = 130
 people = Console(stderr=True, highlight=False, soft_wrap=True)
 
 P = ParamSpec("P")
+
+
+def peak_memory_bytes() -> int:
+    """Of the whole process tree: this process, and the largest of those it started and awaited."""
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return sum(resource.getrusage(one).ru_maxrss for one in who) * unit
 
 
 def say(message: str) -> None:

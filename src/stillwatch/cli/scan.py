@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import shlex
 import sys
 import time
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch import __version__
-from stillwatch.cli.output import FOUND, emit_json, people, reports_errors, say
+from stillwatch.cli.output import FOUND, emit_json, peak_memory_bytes, people, reports_errors, say
 from stillwatch.records import Findings, InputError, read_actors
 
 if TYPE_CHECKING:
@@ -326,15 +325,8 @@ def _as_object(findings: Findings, seconds: float) -> dict[str, Any]:
         "left_out": findings.notes["left_out"],
         "groups_tested": findings.tested.num_rows,
         "seconds": round(seconds, 3),
-        "peak_memory_bytes": _peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes(),
     }
-
-
-def _peak_memory_bytes() -> int:
-    """Of the whole process tree: this process, and the largest of those it started and awaited."""
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(resource.getrusage(one).ru_maxrss for one in who) * unit
 
 
 def _print_queries() -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.lake.in_background import InBackground
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
 from stillwatch.lake.network import (
@@ -206,13 +207,17 @@ class Draft:
         query = load_query("import_in_order").replace("$rows", rows)
         reader: pa.RecordBatchReader = self.database.sql(query).to_arrow_reader(ROWS_AT_ONCE)
         schema = canonical_first(reader.schema, EXCHANGES)
-        with PartFile(self.folder, name) as exchanges, sketches or nullcontext():
+        with (
+            PartFile(self.folder, name) as exchanges,
+            sketches or nullcontext(),
+            InBackground() as sketching,
+        ):
             for batch in reader:
                 if batch.num_rows:
                     canonical = batch.select(schema.names).cast(schema)
-                    exchanges.write(canonical)
                     if sketches is not None:
-                        sketches.write(sketch_exchanges(canonical))
+                        sketching.start(_sketch_into, sketches, canonical)
+                    exchanges.write(canonical)
         return exchanges
 
     def _keep_pair(self, exchanges: PartFile, sketches: PartFile) -> None:
@@ -293,6 +298,10 @@ class Draft:
         if not paths:
             source = "select null::varchar as exchange_id"
         self.database.execute(f"create or replace temp view {name} as {source}")
+
+
+def _sketch_into(sketches: PartFile, batch: pa.RecordBatch) -> None:
+    sketches.write(sketch_exchanges(batch))
 
 
 def _logs(manifest: Manifest) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

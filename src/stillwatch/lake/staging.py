@@ -6,10 +6,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.lake.part_file import LakeParquetWriter
+
+from stillwatch.lake.in_background import InBackground
 
 __all__ = ["ORDINAL", "Staging"]
 
@@ -28,7 +31,8 @@ class _OpenFile:
 class Staging:
     """Rows in the order they came, each with its ordinal, exchanges apart by UTC day.
 
-    Memory does not grow with what is staged. Files whose columns differ lie side by side.
+    Memory does not grow with what is staged: a batch is written while the next is being made.
+    Files whose columns differ lie side by side.
     """
 
     folder: Path
@@ -36,20 +40,15 @@ class Staging:
     _files: dict[str, list[Path]] = field(default_factory=dict)
     _open: OrderedDict[str, _OpenFile] = field(default_factory=OrderedDict)
     _last_ordinal: int = 0
+    _background: InBackground = field(default_factory=InBackground)
 
     def add(self, table: str, rows: pa.Table) -> None:
         """Set rows aside that all belong to one group of files, such as the table itself."""
         count = rows.num_rows
-        numbers = pa.array(range(self._last_ordinal, self._last_ordinal + count), pa.int64())
+        numbers = pa.array(np.arange(self._last_ordinal, self._last_ordinal + count), pa.int64())
         self._last_ordinal += count
         self.rows[table] = self.rows.get(table, 0) + count
-        numbered = rows.append_column(ORDINAL, numbers)
-        if "started_at" not in rows.column_names:
-            self._write(table, numbered)
-            return
-        days = numbered["started_at"].cast(pa.date32())
-        for day in sorted(pc.unique(days).to_pylist()):
-            self._write(f"{table}/{day.isoformat()}", numbered.filter(pc.equal(days, day)))
+        self._background.start(self._set_aside, table, rows.append_column(ORDINAL, numbers))
 
     def groups(self, table: str) -> list[str]:
         """The groups of a table that hold rows: `exchanges/2026-01-31`, or `accounts`."""
@@ -61,9 +60,20 @@ class Staging:
 
     def close(self) -> None:
         """Finish all files, so that they can be read."""
+        self._background.close()
         while self._open:
             _, opened = self._open.popitem()
             opened.writer.close()
+
+    def _set_aside(self, table: str, rows: pa.Table) -> None:
+        if "started_at" not in rows.column_names:
+            self._write(table, rows)
+            return
+        days = rows["started_at"].cast(pa.date32())
+        found = sorted(pc.unique(days).to_pylist())
+        for day in found:
+            of_day = rows if len(found) == 1 else rows.filter(pc.equal(days, day))
+            self._write(f"{table}/{day.isoformat()}", of_day)
 
     def _write(self, group: str, rows: pa.Table) -> None:
         opened = self._open.pop(group, None)

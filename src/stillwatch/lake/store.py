@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,8 +103,8 @@ class Lake:
         Several may write to a lake at once: whoever commits later takes account of what the others
         have committed.
         """
-        with workplace(self.path) as folder:
-            writer = LakeWriter(self.path, self.manifest.key_fingerprint, Staging(folder))
+        with workplace(self.path) as folder, closing(Staging(folder)) as staging:
+            writer = LakeWriter(self.path, self.manifest.key_fingerprint, staging)
             writer.current()  # refuse another key before the work, not after it
             yield writer
             self.manifest = writer.commit()

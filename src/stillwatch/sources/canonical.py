@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import ACCOUNTS, EXCHANGES, LOG_TABLES
@@ -15,13 +14,13 @@ from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
 from stillwatch.sources.limits import LimitError, Limits, parsed_json
 from stillwatch.sources.lines import first_bytes, numbered_lines
 from stillwatch.sources.log_records import delimited_rows, named_values
+from stillwatch.sources.memory import TooLargeError
+from stillwatch.sources.parquet_rows import ParquetRows
 from stillwatch.sources.quarantine import without_quotes
 
 __all__ = ["CanonicalAdapter", "table_with_columns"]
 
 _PARQUET = b"PAR1"
-_BATCH_ROWS = 16_384
-_BATCH_BYTES = 64 * 2**20
 # A first row may leave out what is null; so many together show the columns of the file.
 _ROWS_THAT_SHOW_COLUMNS = 100
 
@@ -83,19 +82,19 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
         return
     row, limits = 0, Limits.configured()
     try:
-        with pq.ParquetFile(path) as file:
-            _check_unpacking(file, path.stat().st_size, limits)
-            names = file.schema_arrow.names
-            table = table_with_columns(names)
+        with ParquetRows(path, limits) as file:
+            table = table_with_columns(file.names)
             if table is None:
-                yield _of_no_table(names)
+                yield _of_no_table(file.names)
                 return
-            for batch in file.iter_batches(_rows_at_once(file)):
-                whole = pa.Table.from_batches([batch])
-                yield from _readable_rows(whole, table, row + 1)
-                row += batch.num_rows
+            for piece in file.pieces():
+                if piece.num_rows == 1 and piece.nbytes > limits.row_bytes:
+                    yield Unreadable(row + 1, f"the row is {limits.row_too_long}")
+                else:
+                    yield from _readable_rows(piece, table, row + 1)
+                row += piece.num_rows
     except LimitError as error:
-        yield Unreadable(0, str(error))
+        yield Unreadable(row and row + 1, str(error))
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = without_quotes(str(error)) or type(error).__name__
         where = f"after row {row}" if row else "at all"
@@ -103,26 +102,6 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
             row and row + 1,
             f"the Parquet file is truncated or damaged, unreadable {where}: {reason}",
         )
-
-
-def _check_unpacking(file: pq.ParquetFile, packed: int, limits: Limits) -> None:
-    """Refuse a file that, as it says itself, unpacks to more than it may."""
-    if _unpacked_bytes(file) > limits.unpackable(packed):
-        raise limits.unpacks_too_far(packed)
-
-
-def _unpacked_bytes(file: pq.ParquetFile) -> int:
-    metadata = file.metadata
-    sizes: list[int] = [
-        metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)
-    ]
-    return sum(sizes)
-
-
-def _rows_at_once(file: pq.ParquetFile) -> int:
-    """As many rows as fit into the memory of a batch, by the file's own account of their size."""
-    a_row: int = max(1, _unpacked_bytes(file) // max(1, file.metadata.num_rows))
-    return min(_BATCH_ROWS, max(1, _BATCH_BYTES // a_row))
 
 
 def _readable_rows(
@@ -200,6 +179,8 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadabl
             value = parsed_json(text, limits.nesting)
         except RecursionError:
             yield Unreadable(line.number, f"the JSON is {limits.too_deep}")
+        except TooLargeError as error:
+            yield Unreadable(line.number, str(error))
         except ValueError:
             yield Unreadable(line.number, "this line is not JSON; one object a line is needed.")
         else:

@@ -6,16 +6,20 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.limits import Limits, checked_depth, parsed_json
+from stillwatch.sources.memory import TooLargeError, bounded_memory
 from stillwatch.sources.unpacking import BROKEN_FILE, unpacked, what_broke
 
 __all__ = ["ByteSource", "json_values", "values_of_file"]
 
 _CHUNK = 2**20
+# Of a document's window: what is shorter needs no bound on its memory.
+_LARGE = 4 * _CHUNK
 _SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"[\s,]*")
 
@@ -96,6 +100,9 @@ def _values_of_line(
     except RecursionError:
         yield Unreadable(number, f"The JSON is {limits.too_deep}")
         return
+    except TooLargeError as error:
+        yield Unreadable(number, str(error))
+        return
     except ValueError as error:
         yield Unreadable(number, f"The line is not JSON: {_where(error)}.")
         return
@@ -114,7 +121,8 @@ def _decoded(line: bytes, nesting: int) -> list[Any]:
     text, position, values = line.decode(), 0, []
     decoder = json.JSONDecoder()
     while position < len(text):
-        value, end = decoder.raw_decode(text, position)
+        with bounded_memory("the JSON") if len(text) > _LARGE else nullcontext():
+            value, end = decoder.raw_decode(text, position)
         values.append(checked_depth(value, nesting))
         position = _past(_SPACE, text, end)
     return values
@@ -149,13 +157,18 @@ def _values_of_document(
             at, in_array = at + 1, not in_array
             continue
         try:
-            value, end = decoder.raw_decode(window, at)
+            large = len(window) - at > _LARGE
+            with bounded_memory("the JSON") if large else nullcontext():
+                value, end = decoder.raw_decode(window, at)
             if end == len(window) and not ended:
                 raise ValueError  # a number may go on
             checked_depth(value, limits.nesting)
         except RecursionError:
             reason = f"From here on nothing was read: the JSON is {limits.too_deep}"
             yield Unreadable(record + 1, reason)
+            return
+        except TooLargeError as error:
+            yield Unreadable(record + 1, f"{error} The rest was not read.")
             return
         except ValueError:
             # Broken, or broken off: more text decides which.

@@ -12,12 +12,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from stillwatch.records import InputError
+from stillwatch.sources.memory import bounded_memory
 
-__all__ = ["LimitError", "Limits", "TooDeepError", "checked_depth", "parsed_json"]
+__all__ = ["LimitError", "Limits", "TooDeepError", "checked_depth", "parsed_json", "read_json"]
 
 _MEGABYTE = 2**20
 # A small file may unpack to this much whatever its ratio: it costs seconds.
 _UNPACKED_FREELY = 64 * _MEGABYTE
+# JSON takes up to thirty times its text: below this its memory is not worth a bound.
+_SHORT_JSON = _MEGABYTE
 # Above this Python's own stack decides, and with less notice.
 _DEEPEST = 900
 
@@ -110,14 +113,27 @@ class Limits:
         )
 
 
+def read_json(data: bytes | str) -> Any:
+    """The value of a JSON text, in bounded memory.
+
+    Raises:
+        ValueError: It is not JSON, or a `TooLargeError`.
+        RecursionError: It is nested deeper than Python reads.
+    """
+    if len(data) < _SHORT_JSON:
+        return json.loads(data)
+    with bounded_memory("the JSON"):
+        return json.loads(data)
+
+
 def parsed_json(data: bytes | str, nesting: int) -> Any:
     """The value of a JSON text.
 
     Raises:
-        ValueError: It is not JSON.
+        ValueError: It is not JSON, or a `TooLargeError`.
         RecursionError: It is nested deeper than `nesting` levels.
     """
-    value = json.loads(data)
+    value = read_json(data)
     brackets = (
         data.count(b"{") + data.count(b"[")
         if isinstance(data, bytes)

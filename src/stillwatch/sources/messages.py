@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stillwatch.sources.limits import read_json
 from stillwatch.sources.values import mapping, number, sequence, text, well_formed, whole
 
 __all__ = ["Answer", "Request", "read_answer", "read_request", "read_settings", "read_tool_names"]
@@ -25,6 +26,9 @@ _TOOL_CALLS = frozenset(
 _TOOL_RESULTS = frozenset(
     {"tool_call_response", "tool_result", "function_call_output", "custom_tool_call_output"}
 )
+_TOOL_ROLES = frozenset({"tool", "function"})
+# What a message may hold beside its content.
+_BESIDE_CONTENT = ("type", "refusal", "tool_calls", "function_call", "thinking_blocks")
 _REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
 
 
@@ -128,6 +132,8 @@ def read_answer(response: object) -> Answer:
 
 def read_settings(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
     """The settings of a request that matter to collection, or None if it stated none."""
+    if not parameters:
+        return None
     logprobs = parameters.get("logprobs")
     settings: dict[str, Any] = {
         "n": whole(parameters.get("n")),
@@ -184,8 +190,13 @@ def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
         yield _Message(default_role, well_formed(item), False, [])
         return
     message = mapping(item)
-    kind = text(message.get("type"))
     role = text(message.get("role"))
+    if role is not None and not any(map(message.get, _BESIDE_CONTENT)):
+        plain = _plain_text(message["parts"] if "parts" in message else message.get("content"))
+        if plain is not None:
+            yield _Message(role.lower(), plain, role in _TOOL_ROLES, [])
+            return
+    kind = text(message.get("type"))
     if role is None:
         role = "assistant" if kind in _TOOL_CALLS or kind in _REASONING else default_role
     parts = message.get("parts") if "parts" in message else message.get("content")
@@ -200,10 +211,21 @@ def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
     yield _Message(
         role.lower(),
         _joined(texts, "\n") or "",
-        role in ("tool", "function") or (bool(kinds) and kinds <= _TOOL_RESULTS),
+        role in _TOOL_ROLES or (bool(kinds) and kinds <= _TOOL_RESULTS),
         _reasoning_blocks([*listed, *sequence(message.get("thinking_blocks"))]),
         refuses=bool(message.get("refusal")) or "refusal" in kinds,
     )
+
+
+def _plain_text(parts: object) -> str | None:
+    """The text of what is nothing but text, as most messages are; None for anything else."""
+    if isinstance(parts, str):
+        return well_formed(parts)
+    if not isinstance(parts, list) or not parts:
+        return None
+    if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
+        return _content_text(parts)
+    return None
 
 
 def _content_text(content: object) -> str:
@@ -237,7 +259,7 @@ def _compact(value: object) -> str:
     """One JSON form of a value, whether a source logs it as an object or as its text."""
     if isinstance(value, str):
         try:
-            value = json.loads(value)
+            value = read_json(value)
         except (ValueError, RecursionError):
             return well_formed(str(value))
     if value is None:

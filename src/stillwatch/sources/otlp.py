@@ -18,6 +18,7 @@ from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.json_values import ByteSource, json_values
 from stillwatch.sources.limits import Limits, parsed_json
+from stillwatch.sources.memory import TooLargeError
 from stillwatch.sources.otlp_calls import CallJoiner
 from stillwatch.sources.otlp_exchange import ACCOUNT_ATTRIBUTES, exchange_of_call
 from stillwatch.sources.otlp_json import records_of_request
@@ -153,6 +154,8 @@ def _records_of_frames(
                 value = parsed_json(data, limits.nesting)
             except RecursionError:
                 yield Unreadable(number, f"The message is {limits.too_deep}")
+            except TooLargeError as error:
+                yield Unreadable(number, str(error))
             except ValueError:
                 yield Unreadable(number, "The message is not JSON.")
             else:

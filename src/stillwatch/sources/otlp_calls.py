@@ -61,7 +61,7 @@ CALLER_ATTRIBUTES = frozenset(
 
 @dataclass(slots=True)
 class Call:
-    """Everything that was logged of one model call."""
+    """Everything that was logged of one model call; ask it once all of that is there."""
 
     line: int
     trace_id: str
@@ -69,6 +69,7 @@ class Call:
     span: SpanRecord | None = None
     events: list[EventRecord] = field(default_factory=list)
     around: dict[str, Any] = field(default_factory=dict)
+    _told: dict[str, Any] | None = None
 
     @property
     def exchange_id(self) -> str | None:
@@ -77,20 +78,27 @@ class Call:
 
     def attribute(self, *names: str) -> Any:
         """The first of `names` that the span, an event, or a span around it has."""
-        return next(
-            (v for name in names if (v := self._attribute(name)) not in (None, "", [], {})), None
-        )
+        if self._told is None:
+            self._told = self._all_told()
+        for name in names:
+            value = self._told.get(name)
+            if value is not None and (value or not isinstance(value, str | list | dict)):
+                return value
+        return None
 
-    def _attribute(self, name: str) -> Any:
-        if name.startswith("resource."):
-            holder = self.span or next(iter(self.events), None)
-            return holder.resource.get(name.removeprefix("resource.")) if holder else None
-        if self.span is not None and name in self.span.attributes:
-            return self.span.attributes[name]
-        for event in self.events:
-            if name in event.attributes:
-                return event.attributes[name]
-        return self.around.get(name)
+    def attribute_of_resource(self, name: str) -> Any:
+        """What emitted the span, or else the first event, says of itself under this name."""
+        holder = self.span or next(iter(self.events), None)
+        return holder.resource.get(name) if holder else None
+
+    def _all_told(self) -> dict[str, Any]:
+        """Every attribute by its name: the span's word goes first, the first event's next."""
+        told = dict(self.around)
+        for event in reversed(self.events):
+            told |= event.attributes
+        if self.span is not None:
+            told |= self.span.attributes
+        return told
 
 
 def is_model_call(attributes: dict[str, Any]) -> bool:

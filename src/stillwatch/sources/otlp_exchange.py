@@ -32,6 +32,7 @@ ACCOUNT_ATTRIBUTES = (
     "metadata.user_api_key_hash",
 )
 _END_USER = ("enduser.id", "llm.user", "metadata.user_api_key_end_user_id")
+_OF_RESOURCE = "resource."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBERED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.request\.functions)\.(\d{1,6})\.")
 _CALLS = re.compile(r"tool_calls\.(\d{1,6})\.(\w+)")
@@ -97,7 +98,10 @@ def _header(call: Call, name: str) -> object:
 
 def _account(call: Call, account_attributes: Iterable[str]) -> tuple[str, str | None]:
     for name in account_attributes:
-        value = call.attribute(name)
+        if name.startswith(_OF_RESOURCE):
+            value = call.attribute_of_resource(name.removeprefix(_OF_RESOURCE))
+        else:
+            value = call.attribute(name)
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if account := text(value):

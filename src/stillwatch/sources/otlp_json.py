@@ -104,10 +104,9 @@ def _attributes(holder: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pairs(pairs: object) -> dict[str, Any]:
     result = {}
-    for pair in sequence(pairs):
-        key = text(mapping(pair).get("key"))
-        if key:
-            result[key] = _value(mapping(pair).get("value"))
+    for pair in map(mapping, sequence(pairs)):
+        if key := text(pair.get("key")):
+            result[key] = _value(pair.get("value"))
     return result
 
 

@@ -19,6 +19,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, Status
 
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.json_values import ByteSource
+from stillwatch.sources.memory import TooLargeError, bounded_memory
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
 from stillwatch.sources.values import instant_from_nanoseconds
 
@@ -29,6 +30,8 @@ _TAG = 0x0A
 # What a message may begin with: a request with its resources, a resource with its attributes,
 # its scopes or its schema, and JSON with its brace.
 _BEGINNINGS = {"prefixed": b"\x0a{", "bare": b"\x0a\x12\x1a", "delimited": b"\x0a"}
+# Objects take up to a hundred times their bytes: below this their memory is not worth a bound.
+_SHORT = 2**20
 _ERROR = Status.StatusCode.STATUS_CODE_ERROR
 Frame = tuple[int, bytes]
 
@@ -77,6 +80,8 @@ def records_of_frame(data: bytes, number: int, *, bare: bool) -> Iterator[Record
     for resource in resources:
         try:
             decoded.append(_decode(resource))
+        except TooLargeError as error:
+            return str(error)
         except (DecodeError, RecursionError):
             return "The message cannot be decoded as OTLP."
     return (record for item in decoded for record in _records(item, number))
@@ -84,6 +89,13 @@ def records_of_frame(data: bytes, number: int, *, bare: bool) -> Iterator[Record
 
 def _decode(data: bytes) -> ResourceSpans | ResourceLogs:
     """Traces and logs have the same outer fields; only a span starts with a 16-byte id."""
+    if len(data) < _SHORT:
+        return _spans_or_logs(data)
+    with bounded_memory("the message"):
+        return _spans_or_logs(data)
+
+
+def _spans_or_logs(data: bytes) -> ResourceSpans | ResourceLogs:
     spans, logs = ResourceSpans(), ResourceLogs()
     try:
         spans.ParseFromString(data)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
@@ -28,12 +29,14 @@ from stillwatch.sources.limits import Limits
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, without_quotes
 from stillwatch.sources.refining import LINE, Refiner
-from stillwatch.sources.rows import typed_rows
+from stillwatch.sources.rows import narrowed, typed_rows
+from stillwatch.sources.values import weight_of
 
 __all__ = ["Destination", "Intake", "input_files", "take_in"]
 
 _BATCH_ROWS = 8_192
 _BATCH_BYTES = 32 * 2**20
+_MOST_DROPPED = 1_000
 # A file whose first thousand lines all fail is of another format: name it once and go on.
 _LINES_BEFORE_GIVING_UP = 1_000
 
@@ -68,6 +71,12 @@ class Intake:
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)
     first_reason: str = ""
+
+    def note_dropped(self, dropped: Mapping[str, str]) -> None:
+        """Remember which columns were not taken; of files with ever new ones, the first."""
+        for name, reason in dropped.items():
+            if name in self.dropped or len(self.dropped) < _MOST_DROPPED:
+                self.dropped[name] = reason
 
 
 def input_files(inputs: Iterable[Path]) -> list[Path]:
@@ -173,8 +182,8 @@ class _FileIntake:
             elif isinstance(item, Remark):
                 self.intake.remarks[item.what] += 1
             elif isinstance(item, ParsedTable):
-                numbers = range(item.first_line, item.first_line + item.rows.num_rows)
-                self._take(item.table, item.rows, list(numbers))
+                numbers = np.arange(item.first_line, item.first_line + item.rows.num_rows)
+                self._take(item.table, item.rows, pa.array(numbers, pa.int64()))
             else:
                 self._gather(item)
         self._flush_rows()
@@ -183,8 +192,9 @@ class _FileIntake:
         if self.waiting and self.waiting[-1].table != item.table:
             self._flush_rows()
         self.good = True
-        self.waiting.append(item)
-        self.waiting_bytes += sum(len(v) for v in item.row.values() if isinstance(v, str | list))
+        row = narrowed(item.row, _SCHEMAS[item.table])
+        self.waiting.append(item if row is item.row else replace(item, row=row))
+        self.waiting_bytes += weight_of(row)
         if len(self.waiting) == _BATCH_ROWS or self.waiting_bytes > _BATCH_BYTES:
             self._flush_rows()
 
@@ -197,17 +207,18 @@ class _FileIntake:
         # A row without a required value is set aside: nothing of it was emptied.
         required = _SCHEMAS[table].required
         self.intake.emptied.update({n: k for n, k in typed.emptied.items() if n not in required})
+        self.intake.note_dropped(typed.dropped)
         try:
-            self._take(table, typed.table, [item.line for item in waiting])
+            self._take(table, typed.table, pa.array([item.line for item in waiting], pa.int64()))
         except InputError as error:
             # Unlike columns, rows say nothing of those that follow: set aside only these.
             for item in waiting:
                 self._set_aside(Unreadable(item.line, f"{error.what} {error.remedy}"))
 
-    def _take(self, table: str, rows: pa.Table, lines: list[int]) -> None:
+    def _take(self, table: str, rows: pa.Table, lines: pa.Array) -> None:
         # By position: two columns of a file may have one name.
         rows = rows.select([i for i, name in enumerate(rows.column_names) if name != LINE])
-        numbered = rows.append_column(LINE, pa.array(lines, pa.int64()))
+        numbered = rows.append_column(LINE, lines)
         try:
             refined = self.refiner.refine(table, numbered, where=str(self.path))
         except pa.ArrowException as error:
@@ -215,7 +226,7 @@ class _FileIntake:
         self.good = True
         self.intake.read += refined.rows.num_rows
         self.intake.emptied += refined.emptied
-        self.intake.dropped |= refined.dropped
+        self.intake.note_dropped(refined.dropped)
         for rejected in refined.rejected:
             self._set_aside(rejected)
         self.destination.add(table, refined.rows)

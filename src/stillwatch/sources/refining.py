@@ -102,7 +102,8 @@ class Refiner:
             what = _FIELDS_OF_A_TYPE.sub("<…>", error.what)
             raise InputError(what, where=error.where, remedy=error.remedy) from None
         result = Refined(conformed.table, emptied=emptied)
-        _note_problems(result, conformed.problems, filled[LINE].to_pylist())
+        if conformed.problems:
+            _note_problems(result, conformed.problems, filled[LINE].to_pylist())
         self._reject_wrong_clocks(result, schema)
         _drop_unfit_columns(result, schema)
         self._tokenise(result, schema)

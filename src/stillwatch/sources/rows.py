@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -16,9 +17,17 @@ import pyarrow as pa
 from stillwatch.identity import RAW_COLUMNS
 from stillwatch.records import EXCHANGES, LOG_TABLES, TableSchema
 from stillwatch.records.moments import EPOCH_UNITS
+from stillwatch.sources.limits import read_json
+from stillwatch.sources.plain_columns import plain_column
 
-__all__ = ["TypedRows", "moment_of", "typed_column", "typed_rows"]
+__all__ = ["PAST_THE_LAST", "TypedRows", "moment_of", "narrowed", "typed_column", "typed_rows"]
 
+PAST_THE_LAST = "(names past the first 256)"
+"""What `TypedRows.dropped` calls the columns that are too many to be named."""
+
+# Names that no table has: more than the lake keeps of them, few enough for a column each.
+_MOST_OTHER_NAMES = 256
+_TOO_MANY = "there are too many columns"
 _INT_LIMIT = 2**63
 _LONG_NUMBER = re.compile(r"[0-9]{9,}\Z")
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*\Z")
@@ -26,20 +35,47 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*\Z")
 
 @dataclass(slots=True)
 class TypedRows:
-    """Rows in columns, and how many values of each column were not of its type."""
+    """Rows in columns.
+
+    Attributes:
+        emptied: Column name to how many of its values were not of its type.
+        dropped: Columns that were not looked at, with the reason.
+    """
 
     table: pa.Table
     emptied: Counter[str] = field(default_factory=Counter)
+    dropped: dict[str, str] = field(default_factory=dict)
+
+
+def narrowed(row: dict[str, Any], schema: TableSchema) -> dict[str, Any]:
+    """The row itself, or one that no longer holds names by the thousand."""
+    if len(row) <= _MOST_OTHER_NAMES:
+        return row
+    types = _types(schema)
+    others = 0
+    kept = {}
+    for name, value in row.items():
+        others += name not in types
+        # One more than is looked at, so that the columns of its batch tell that there were more.
+        if name in types or others <= _MOST_OTHER_NAMES + 1:
+            kept[name] = value
+    return kept
 
 
 def typed_rows(rows: Sequence[dict[str, Any]], schema: TableSchema) -> TypedRows:
     """The rows as columns. A value that is not of its column's type becomes null and is counted.
 
     Only columns that some row has are there. Keys that are no canonical and no raw column
-    become text.
+    become text; of those, the first 256 are looked at.
     """
-    types = {c.name: c.arrow_type for c in schema.columns} | RAW_COLUMNS
-    names = dict.fromkeys(name for row in rows for name in row)
+    types = _types(schema)
+    names = list(dict.fromkeys(chain.from_iterable(rows)))
+    others = [name for name in names if name not in types]
+    dropped = {}
+    if len(others) > _MOST_OTHER_NAMES:
+        dropped[PAST_THE_LAST] = _TOO_MANY
+        left_out = set(others[_MOST_OTHER_NAMES:])
+        names = [name for name in names if name not in left_out]
     emptied: Counter[str] = Counter()
     columns: dict[str, pa.Array] = {}
     for name in names:
@@ -47,11 +83,21 @@ def typed_rows(rows: Sequence[dict[str, Any]], schema: TableSchema) -> TypedRows
         columns[_storable(name)] = column
         if failed:
             emptied[name] += failed
-    return TypedRows(pa.table(columns) if columns else pa.table({"": pa.nulls(len(rows))}), emptied)
+    table = pa.table(columns) if columns else pa.table({"": pa.nulls(len(rows))})
+    return TypedRows(table, emptied, dropped)
+
+
+def _types(schema: TableSchema) -> dict[str, pa.DataType]:
+    return {c.name: c.arrow_type for c in schema.columns} | RAW_COLUMNS
 
 
 def typed_column(values: Sequence[Any], arrow_type: pa.DataType | None) -> tuple[pa.Array, int]:
     """The values as one type (None: whatever they are, as text), and how many did not fit."""
+    plain = plain_column(values, arrow_type or pa.string())
+    if plain is not None:
+        return plain, 0
+    if arrow_type is not None and pa.types.is_struct(arrow_type):
+        return _structures(values, arrow_type)
     convert = _CONVERSIONS[str(arrow_type)] if arrow_type is not None else _any_as_text
     converted, failed = [], 0
     for value in values:
@@ -141,29 +187,34 @@ def moment_of(value: Any) -> datetime:
 
 def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
-        value = json.loads(value)
+        value = read_json(value)
     if not isinstance(value, list | tuple):
         raise ValueError(value)
     return [_any_as_text(item) for item in value if item is not None]
 
 
-def _structure(fields: pa.StructType) -> Callable[[Any], dict[str, Any]]:
-    def convert(value: Any) -> dict[str, Any]:
-        if isinstance(value, str):
-            value = json.loads(value)
-        if not isinstance(value, dict):
-            raise ValueError(value)
-        return {f.name: _part(value.get(f.name), f.type) for f in fields}
+def _structures(values: Sequence[Any], arrow_type: pa.StructType) -> tuple[pa.Array, int]:
+    """Objects, or their JSON, as structures, field by field; a wrong field is null in its own."""
+    objects, failed = [], 0
+    for value in values:
+        try:
+            read = read_json(value) if isinstance(value, str) else value
+        except (ValueError, RecursionError):
+            read = ()
+        objects.append(read if isinstance(read, dict) else None)
+        failed += value is not None and objects[-1] is None
+    fields = [
+        _field([None if o is None else o.get(f.name) for o in objects], f.type) for f in arrow_type
+    ]
+    missing = pa.array([o is None for o in objects], pa.bool_())
+    return pa.StructArray.from_arrays(fields, fields=list(arrow_type), mask=missing), failed
 
-    return convert
 
-
-def _part(value: Any, arrow_type: pa.DataType) -> Any:
-    """One field of a structure; `logprobs` is true in one dialect and a number in another."""
-    if isinstance(value, bool) and pa.types.is_integer(arrow_type):
-        value = int(value)
-    column, _ = typed_column([value], arrow_type)
-    return column[0].as_py()
+def _field(values: list[Any], arrow_type: pa.DataType) -> pa.Array:
+    """One field of structures; `logprobs` is true in one dialect and a number in another."""
+    if pa.types.is_integer(arrow_type):
+        values = [int(v) if isinstance(v, bool) else v for v in values]
+    return typed_column(values, arrow_type)[0]
 
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
@@ -173,8 +224,9 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     str(pa.bool_()): _truth,
     str(pa.list_(pa.string())): _texts,
     str(EXCHANGES.arrow.field("started_at").type): moment_of,
-    str(EXCHANGES.arrow.field("settings").type): _structure(EXCHANGES.arrow.field("settings").type),
 }
-_unknown = {str(c.arrow_type) for t in LOG_TABLES for c in t.columns} - set(_CONVERSIONS)
+_unknown = {
+    str(c.arrow_type) for t in LOG_TABLES for c in t.columns if not pa.types.is_struct(c.arrow_type)
+} - set(_CONVERSIONS)
 if _unknown:
     raise TypeError(f"no conversion for {', '.join(sorted(_unknown))}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from stillwatch.sources.limits import read_json
 
 __all__ = [
     "instant_from_iso",
@@ -19,17 +20,21 @@ __all__ = [
     "sequence",
     "stated",
     "text",
+    "weight_of",
     "well_formed",
     "whole",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INT = 2**63 - 1
+_BYTES_OF_AN_ITEM = 60
 
 
 def text(value: object) -> str | None:
     """`value` if it is a string with something in it."""
-    return well_formed(value) if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    return value if value.isascii() else well_formed(value)
 
 
 def well_formed(value: str) -> str:
@@ -41,7 +46,7 @@ def well_formed(value: str) -> str:
 
 def whole(value: object) -> int | None:
     """`value` as a 64-bit whole number, from a number or its decimal digits."""
-    if isinstance(value, bool):
+    if value is None or isinstance(value, bool):
         return None
     if isinstance(value, str):
         digits = value.strip()
@@ -71,13 +76,15 @@ def number(value: object) -> float | None:
 
 def mapping(value: object) -> Mapping[str, Any]:
     """`value` if it is a JSON object, or one encoded as a string; else an empty one."""
-    value = parsed(value)
+    if isinstance(value, str):
+        value = parsed(value)
     return value if isinstance(value, dict) else {}
 
 
 def sequence(value: object) -> list[Any]:
     """`value` if it is a JSON array, or one encoded as a string; else an empty one."""
-    value = parsed(value)
+    if isinstance(value, str):
+        value = parsed(value)
     return value if isinstance(value, list) else []
 
 
@@ -86,7 +93,8 @@ def parsed(value: object) -> object:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(value)
+        inner: object = read_json(value)
+        return inner
     except (ValueError, RecursionError):
         return value
 
@@ -132,8 +140,35 @@ def stated(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in row.items()
-        if name in ("account_id", "started_at") or value not in (None, [], {})
+        if (value is not None and (value or not isinstance(value, list | dict)))
+        or name in ("account_id", "started_at")
     }
+
+
+def weight_of(row: Mapping[str, Any]) -> int:
+    """Roughly how many bytes a row of JSON values holds; exact enough to bound what is held."""
+    total = sum(map(len, row))
+    for value in row.values():
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, list | dict):
+            total += _weight_inside(value)
+    return total
+
+
+def _weight_inside(value: list[Any] | dict[str, Any]) -> int:
+    total, inner = 0, [value]
+    while inner:
+        holder = inner.pop()
+        total += _BYTES_OF_AN_ITEM * len(holder)
+        if isinstance(holder, dict):
+            total += sum(map(len, holder))
+        for item in holder.values() if isinstance(holder, dict) else holder:
+            if isinstance(item, str):
+                total += len(item)
+            elif isinstance(item, list | dict):
+                inner.append(item)
+    return total
 
 
 def _after_epoch(microseconds: int) -> datetime | None:

@@ -1,4 +1,4 @@
-"""`peak_memory_bytes` of a scan is that of its whole process tree."""
+"""`peak_memory_bytes` of a command is that of its whole process tree."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 
-from stillwatch.cli.scan import _peak_memory_bytes
+from stillwatch.cli.output import peak_memory_bytes
 
 HELD_BY_THE_CHILD = 200_000_000
 
@@ -18,4 +18,4 @@ def test_memory_of_a_process_that_was_awaited_counts() -> None:
     unit = 1 if sys.platform == "darwin" else 1024
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
-    assert _peak_memory_bytes() >= own + HELD_BY_THE_CHILD
+    assert peak_memory_bytes() >= own + HELD_BY_THE_CHILD
