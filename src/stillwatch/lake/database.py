@@ -12,12 +12,12 @@ from stillwatch.lake.parquet_source import quoted_text
 
 __all__ = ["lake_database"]
 
-_MEMORY_LIMIT = "1GB"
+_MEMORY_LIMIT = "512MB"
 
 
 @contextmanager
 def lake_database(spill: Path, *, in_order: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that is silent, thinks in UTC, and spills what does not fit into a gigabyte.
+    """A connection that is silent, thinks in UTC, and spills what does not fit into half a gigabyte.
 
     Args:
         spill: Folder for what does not fit; it is made when it is needed, and stays.
@@ -28,5 +28,7 @@ def lake_database(spill: Path, *, in_order: bool = True) -> Iterator[duckdb.Duck
         database.execute("set enable_progress_bar = false")
         database.execute(f"set preserve_insertion_order = {str(in_order).lower()}")
         database.execute(f"set memory_limit = '{_MEMORY_LIMIT}'")
+        # What is read is read once: remembering it would fill whatever the limit allows.
+        database.execute("set enable_external_file_cache = false")
         database.execute(f"set temp_directory = {quoted_text(str(spill))}")
         yield database

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -32,6 +34,8 @@ from stillwatch.lake.staging import ORDINAL, Staging
 from stillwatch.records import EXCHANGES, StillwatchError
 
 __all__ = ["Draft"]
+
+_BYTES_SORTED_AT_ONCE = 128 * 2**20
 
 
 @dataclass(slots=True)
@@ -182,8 +186,27 @@ class Draft:
                 rows = with_network(rows)
             name = f"{day}/{uuid.uuid4().hex}.parquet"
             sketches = PartFile(self.folder, f"sketches/{name}")
-            exchanges = self._write_exchanges(rows, f"exchanges/{name}", sketches)
+            pieces = self._pieces(rows, staged, self.staging.bytes(group))
+            exchanges = self._write_exchanges(pieces, f"exchanges/{name}", sketches)
             self._keep_pair(exchanges, sketches)
+
+    def _pieces(self, rows: str, staged: str, size: int) -> list[str]:
+        """A day's rows as queries one after the other in time, each of rows that fit into memory.
+
+        The engine could sort a larger day by way of the disk, though in far more memory.
+        """
+        count = -(-size // _BYTES_SORTED_AT_ONCE)
+        if count <= 1:
+            return [rows]
+        shares = [k / count for k in range(1, count)]
+        found = self.database.execute(
+            f"select approx_quantile(epoch_us(started_at), {shares}) from {staged}"
+        ).fetchall()[0][0]
+        bounds = [f"make_timestamp({bound})::timestamptz" for bound in sorted(set(found))]
+        first = [f"started_at < {bounds[0]}"]
+        inner = [f"started_at >= {a} and started_at < {b}" for a, b in pairwise(bounds)]
+        last = [f"started_at >= {bounds[-1]}"]
+        return [f"select * from ({rows}) where {part}" for part in (*first, *inner, *last)]
 
     def _fill_stored(self, news: NetworkNews) -> None:
         """Write stored exchanges anew that have a network now, row for row as they were."""
@@ -193,7 +216,7 @@ class Draft:
             if path not in news.parts:
                 continue
             rows = with_network(f"select * from {parquet_source([path])}")
-            new = self._write_exchanges(rows, old.next_path, None)
+            new = self._write_exchanges([rows], old.next_path, None)
             if new.rows != old.rows:
                 raise StillwatchError(
                     "the stored exchanges changed while they were read.",
@@ -202,23 +225,33 @@ class Draft:
                 )
             self._filled.append((old, new.part()))
 
-    def _write_exchanges(self, rows: str, name: str, sketches: PartFile | None) -> PartFile:
-        """Exchanges in their order and, row for row beside them, the sketches of their text."""
-        query = load_query("import_in_order").replace("$rows", rows)
-        reader: pa.RecordBatchReader = self.database.sql(query).to_arrow_reader(ROWS_AT_ONCE)
-        schema = canonical_first(reader.schema, EXCHANGES)
+    def _write_exchanges(
+        self, pieces: Sequence[str], name: str, sketches: PartFile | None
+    ) -> PartFile:
+        """Exchanges in their order and, row for row beside them, the sketches of their text.
+
+        Args:
+            pieces: Queries, each of exchanges that come after those of the one before.
+        """
         with (
             PartFile(self.folder, name) as exchanges,
             sketches or nullcontext(),
             InBackground() as sketching,
         ):
-            for batch in reader:
-                if batch.num_rows:
-                    canonical = batch.select(schema.names).cast(schema)
+            for canonical in self._in_order(pieces):
+                if canonical.num_rows:
                     if sketches is not None:
                         sketching.start(_sketch_into, sketches, canonical)
                     exchanges.write(canonical)
         return exchanges
+
+    def _in_order(self, pieces: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for rows in pieces:
+            query = load_query("import_in_order").replace("$rows", rows)
+            reader: pa.RecordBatchReader = self.database.sql(query).to_arrow_reader(ROWS_AT_ONCE)
+            schema = canonical_first(reader.schema, EXCHANGES)
+            for batch in reader:
+                yield batch.select(schema.names).cast(schema)
 
     def _keep_pair(self, exchanges: PartFile, sketches: PartFile) -> None:
         if exchanges.rows:

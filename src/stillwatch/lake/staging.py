@@ -37,6 +37,7 @@ class Staging:
 
     folder: Path
     rows: dict[str, int] = field(default_factory=dict)
+    _bytes: dict[str, int] = field(default_factory=dict)
     _files: dict[str, list[Path]] = field(default_factory=dict)
     _open: OrderedDict[str, _OpenFile] = field(default_factory=OrderedDict)
     _last_ordinal: int = 0
@@ -58,6 +59,10 @@ class Staging:
         """The closed files of a group; call `close` first."""
         return self._files.get(group, [])
 
+    def bytes(self, group: str) -> int:
+        """How much memory the rows of a group would take together."""
+        return self._bytes.get(group, 0)
+
     def close(self) -> None:
         """Finish all files, so that they can be read."""
         self._background.close()
@@ -76,6 +81,7 @@ class Staging:
             self._write(f"{table}/{day.isoformat()}", of_day)
 
     def _write(self, group: str, rows: pa.Table) -> None:
+        self._bytes[group] = self._bytes.get(group, 0) + rows.nbytes
         opened = self._open.pop(group, None)
         if opened is not None and not opened.schema.equals(rows.schema):
             opened.writer.close()
