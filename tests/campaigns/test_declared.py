@@ -259,6 +259,52 @@ def test_an_undeclared_team_that_collects_is_a_campaign(tmp_path: Path) -> None:
     assert members_of(book.scan(tmp_path)) == set(workers)
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        (
+            {"organization_verified": "none"},
+            "name one organisation, which does not count as declared: it is not verified",
+        ),
+        (
+            {"organization_verified": "contract", "organization_since": START - 12 * DAY},
+            "name one organisation, which does not count as declared: it is verified, but not for "
+            "30 days at their first exchange",
+        ),
+    ],
+)
+def test_a_report_says_which_owner_its_accounts_name(
+    facts: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """What does not count as declared is reported, and nobody is said to have named no owner."""
+    book, workers = planted(1, organization_id="publisher", **facts)
+    findings = book.scan(tmp_path)
+    (row,) = findings.campaigns.to_pylist()
+    (weighed,) = [r for r in findings.tested.to_pylist() if set(r["account_ids"]) == set(workers)]
+    named = f"{len(workers)} of {len(workers)} accounts {said}"
+
+    assert named in row["summary"]
+    assert "do not declare themselves" not in row["summary"]
+    assert named in findings.notes["clauses"][row["campaign_id"]]["undeclared"]["observed"]
+    assert named in weighed["honest_explanation"]
+    assert findings.notes["disprove"][row["campaign_id"]][0].startswith("The organisation that")
+
+
+def test_a_report_says_that_its_accounts_have_a_domain_of_their_own(tmp_path: Path) -> None:
+    """A clinic's desk, on the clinic's mail; the domain of everybody says nothing of anybody."""
+    book, workers = planted(1, email_domain="clinic.example")
+    (row,) = book.scan(tmp_path).campaigns.to_pylist()
+
+    assert f"{len(workers)} of {len(workers)} accounts are on one e-mail domain" in row["summary"]
+
+    book, _ = planted(1)
+    for account in book.accounts:
+        account["email_domain"] = account["email_domain"] or "mail.example"
+    (row,) = book.scan(tmp_path / "everybody").campaigns.to_pylist()
+
+    assert "e-mail domain" not in row["summary"]
+
+
 def test_a_declared_team_that_collects_is_for_a_person(tmp_path: Path) -> None:
     """It is weighed and kept in `tested`, and not reported."""
     book, workers = planted(1, **FIRM)

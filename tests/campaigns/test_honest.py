@@ -9,6 +9,7 @@ import pytest
 
 from planted_logs import JUDGE, TUTOR, LogBook, planted
 from stillwatch.campaigns.counterfactuals import without_each_signal
+from stillwatch.campaigns.declared import Claim
 from stillwatch.campaigns.honest import Circumstances, circumstances_of, strongest_explanation
 from stillwatch.campaigns.weighing import Decision, Weighed, decide, weigh
 from stillwatch.signals.shared_facts import Facts
@@ -141,6 +142,7 @@ def test_the_kind_of_crowd_is_told_by_its_figures(
         independent=0.9,
         one_payer=0.0,
         one_network=0.0,
+        claim=Claim(),
         instructed=0.0,
     )
 

@@ -21,6 +21,7 @@ from stillwatch.signals.traffic import Traffic
 __all__ = [
     "MINIMUM",
     "AccountRecords",
+    "Claim",
     "Declarations",
     "Togetherness",
     "declarations_of",
@@ -40,6 +41,23 @@ LARGEST_LOG = float(np.log(1e9))  # beyond this, mistakes in the record itself w
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What members say or show of a common owner that does not count as declared.
+
+    A report must say so: that they name nobody would be untrue of them.
+
+    Attributes:
+        naming: Number of members that name one and the same organisation, which does not count.
+        verified: It is verified, though not for 30 days at the group's first exchange.
+        on_domain: Number of members on one e-mail domain, if most of its accounts are members.
+    """
+
+    naming: int = 0
+    verified: bool = False
+    on_domain: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Togetherness:
     """Whether a group is openly together, and the evidence against it.
 
@@ -50,6 +68,7 @@ class Togetherness:
         log_e: Log of the e-value against "openly together".
         largest: Log of the largest e-value for a group of this size.
         unknown: Number of members of which the log does not say whether they declare an owner.
+        claim: What they say or show beside that; it is told and decides nothing.
     """
 
     organisation: str
@@ -58,6 +77,7 @@ class Togetherness:
     log_e: float
     largest: float
     unknown: int
+    claim: Claim = Claim()
 
 
 def take_out_declared(
@@ -143,6 +163,19 @@ class Declarations:
             log_e=float(np.clip(log_e, -LARGEST_LOG, LARGEST_LOG)) if not openly else -LARGEST_LOG,
             largest=float(min(said * np.log(0.9 / rate), LARGEST_LOG)),
             unknown=len(accounts) - said,
+            claim=self._claim(accounts, valid),
+        )
+
+    def _claim(self, accounts: IntArray, valid: npt.NDArray[np.bool_]) -> Claim:
+        """What is said or shown of a common owner by members whose declaration does not count."""
+        naming, best = _commonest(self.organisation[accounts][~valid])
+        on_domain, domain = _commonest(self.domain[accounts])
+        own = 2 * on_domain > int((self.domain == domain).sum())
+        named = accounts[self.organisation[accounts] == best] if naming else accounts[:0]
+        return Claim(
+            naming=naming,
+            verified=bool(self.verified[named].any()),
+            on_domain=on_domain if own else 0,
         )
 
     def _belongs(self, accounts: IntArray, organisation: int) -> npt.NDArray[np.bool_]:
@@ -256,6 +289,12 @@ def declarations_of(records: AccountRecords) -> Declarations:
         by_plan=records.by_plan,
         missing_rate=_missing_rate(verified, records.domain),
     )
+
+
+def _commonest(codes: IntArray) -> tuple[int, int]:
+    """How many hold the commonest code, and the code; 0 and -1 where nothing is said."""
+    known, counts = np.unique(codes[codes >= 0], return_counts=True)
+    return (int(counts.max()), int(known[counts.argmax()])) if len(known) else (0, -1)
 
 
 def _missing_rate(verified: npt.NDArray[np.bool_], domain: IntArray) -> float:

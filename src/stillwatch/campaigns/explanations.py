@@ -13,7 +13,7 @@ import numpy.typing as npt
 from stillwatch.campaigns.attribution import UNKNOWN
 from stillwatch.campaigns.calibration import measured_rate, measured_worlds
 from stillwatch.campaigns.crowds import DRAWS
-from stillwatch.campaigns.honest import circumstances_of, strongest_explanation
+from stillwatch.campaigns.honest import circumstances_of, claimed, strongest_explanation
 from stillwatch.campaigns.looks import TIED
 from stillwatch.campaigns.roles import MemberTraffic, reason_for
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
@@ -67,22 +67,28 @@ def summary(
     q: float,
     e: float,
     actors: list[dict[str, Any]] | None,
+    claimed_owner: list[str],
 ) -> str:
     """One paragraph of plain words."""
     wanted = " and ".join(t.replace("_", " ") for t in targets[:2]) or "unclear content"
+    owner = "that do not declare themselves together"
+    if claimed_owner:
+        owner = f"of no declared organisation ({'; '.join(claimed_owner)})"
     return (
-        f"{accounts} accounts that do not declare themselves together worked through one list as "
+        f"{accounts} accounts {owner} worked through one list as "
         f"one worker: {exchanges:,} exchanges over {days} day{'s' if days != 1 else ''}, about "
         f"{tokens:,} output tokens, asking mainly for {wanted}. It would still be "
         f"reported at a false discovery rate of {q:.2g} (e-value {e:,.0f}, the least of three "
-        f"clauses). {_behind(actors)}"
+        f"clauses). {_behind(actors, claimed_owner)}"
     )
 
 
-def _behind(actors: list[dict[str, Any]] | None) -> str:
+def _behind(actors: list[dict[str, Any]] | None, claimed_owner: list[str]) -> str:
     """Who may be behind it: never more than a hypothesis."""
     likely = list(actors or [])
     if not likely or likely[0]["actor"] == UNKNOWN:
+        if claimed_owner:
+            return "Whether they are whose they seem to be is for a person to check."
         return "Who is behind it is unknown."
     beliefs = [(a["actor"], min(a["coverage"], 0.99)) for a in likely]
     hypotheses = ", ".join(f"{name} ({belief:.0%})" for name, belief in beliefs)
@@ -107,9 +113,14 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
             "max": _exp(acts.largest),
         },
         "undeclared": {
-            "text": "The accounts do not declare a common owner.",
-            "observed": f"{together.inside} of {len(group.group.accounts)} in one declared "
-            "organisation" + _unsaid(together.unknown),
+            "text": "The accounts declare no common owner in a way that counts.",
+            "observed": "; ".join(
+                [
+                    f"{together.inside} of {len(group.group.accounts)} in one declared "
+                    "organisation" + _unsaid(together.unknown),
+                    *claimed(together.claim, len(group.group.accounts)),
+                ]
+            ),
             "usual": "four fifths or more where accounts are openly together",
             "e_value": _exp(together.log_e),
             "max": _exp(together.largest),
@@ -157,6 +168,7 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
             f"Wording alone ties it: {group.tied:.0%} of the accounts share a rare card, contact or key, "
             f"or a device at several places, with another, {TIED:.0%} needed. Strangers "
             "share wording; one place explains its networks and machines, one program its settings."
+            + _tied_otherwise(group)
         )
     if np.isneginf(group.log_e_crowds):
         return (
@@ -297,6 +309,11 @@ def disproofs(group: WeighedGroup) -> list[str]:
         "The template found in public before the campaign's first exchange, with unrelated users.",
         "A customer of any member account who shows where the answers went, and it is a product.",
     ]
+    if claimed(group.togetherness.claim, len(group.group.accounts)):
+        found[0] = (
+            "The organisation that the accounts name, or whose e-mail domain they are on, confirming "
+            "that they and their work are its own."
+        )
     if group.togetherness.inside:
         found.insert(0, "The rest of the accounts turning out to belong to the same organisation.")
     return found
@@ -332,6 +349,16 @@ def _measured() -> str:
         f"alone in {collects.rate:.1%}: honest groups that share a template are more alike than "
         "either null allows, so neither claim's e-value is a chance by itself. Larger worlds gave "
         "more (docs/statistics.md, Calibration)."
+    )
+
+
+def _tied_otherwise(group: WeighedGroup) -> str:
+    """That something does tie the accounts, where it is only too little to tell on this log."""
+    if group.log_e_tied <= 0:
+        return ""
+    return (
+        " How its accounts take turns, and what they take over from each other, has an e-value of "
+        f"{_exp(group.log_e_tied):,.3g} in all, which is too little here."
     )
 
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.campaigns.declared import MINIMUM, Claim
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
 from stillwatch.signals.shared_facts import Facts
 
-__all__ = ["Circumstances", "circumstances_of", "strongest_explanation"]
+__all__ = ["Circumstances", "circumstances_of", "claimed", "strongest_explanation"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -40,6 +41,7 @@ class Circumstances:
         independent: Part of the members looked at that keep to subjects of their own.
         one_payer, one_network: Part of the members that hold the commonest card, the commonest
             network; 0 where the log cannot tell.
+        claim: What they say or show of a common owner that does not count as declared.
         instructed: Part of the exchanges under one and the same system text.
     """
 
@@ -51,6 +53,7 @@ class Circumstances:
     independent: float
     one_payer: float
     one_network: float
+    claim: Claim
     instructed: float
 
 
@@ -74,6 +77,7 @@ def circumstances_of(weighed: Weighed, group: WeighedGroup, facts: Facts) -> Cir
         independent=float((known > APART).mean()) if len(known) else 0.0,
         one_payer=_commonest(facts, accounts, ("payment",)),
         one_network=_commonest(facts, accounts, ("network", "signup_network")),
+        claim=group.togetherness.claim,
         instructed=_mode_share(instructions, len(rows)),
     )
 
@@ -161,7 +165,10 @@ def _crowd(seen: Circumstances) -> tuple[str, str]:
 
 def _owner(seen: Circumstances) -> tuple[str, str]:
     """One owner who has not said so."""
-    if together := _held_in_common(seen):
+    together = _held_in_common(seen)
+    if seen.claim.naming >= MINIMUM:
+        return "A firm that names itself in a way that does not count as declared.", together
+    if together:
         return "A firm, family or office that never declared its accounts.", together
     return (
         "A firm whose staff or contractors hold accounts of their own.",
@@ -185,12 +192,33 @@ def _work(seen: Circumstances) -> tuple[str, str]:
 
 
 def _held_in_common(seen: Circumstances) -> str:
-    """What one owner's accounts would share: the commonest card and network of half the members."""
+    """What one owner's accounts would share, where half of the members or more do."""
     shares = (("card", seen.one_payer), ("network", seen.one_network))
     held = [
         f"{share:.0%} of the members share one {what}" for what, share in shares if share >= 0.5
     ]
-    return "; ".join(held)
+    return "; ".join([*claimed(seen.claim, seen.accounts), *held])
+
+
+def claimed(claim: Claim, accounts: int) -> list[str]:
+    """What members say or show of a common owner, in words; nothing that fewer than half do."""
+    said = []
+    if 2 * claim.naming >= accounts and claim.naming >= MINIMUM:
+        why = (
+            "verified, but not for 30 days at their first exchange"
+            if claim.verified
+            else "not verified"
+        )
+        said.append(
+            f"{claim.naming} of {accounts} accounts name one organisation, which does not count as "
+            f"declared: it is {why}"
+        )
+    if 2 * claim.on_domain >= accounts and claim.on_domain >= MINIMUM:
+        said.append(
+            f"{claim.on_domain} of {accounts} accounts are on one e-mail domain that hardly anybody "
+            "else is on"
+        )
+    return said
 
 
 def _repeated(prompts: IntArray, senders: IntArray) -> float:

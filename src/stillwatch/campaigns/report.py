@@ -17,6 +17,7 @@ from stillwatch.campaigns.attribution import Matches, attribute, match_profiles
 from stillwatch.campaigns.counterfactuals import without_each_signal
 from stillwatch.campaigns.crowds import DRAWS
 from stillwatch.campaigns.exchanges import Attributed, attribute_exchanges
+from stillwatch.campaigns.honest import claimed
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.roles import MemberTraffic, Place, roles_of
 from stillwatch.campaigns.timeline import FirstFlags
@@ -264,6 +265,9 @@ def _campaign(
             q=rate,
             e=e_value,
             actors=actors,
+            claimed_owner=claimed(
+                case.weighed.togetherness.claim, len(case.weighed.group.accounts)
+            ),
         ),
     )
 

@@ -32,7 +32,7 @@ CLAUSES: dict[str, tuple[str, str]] = {
         "these accounts belong to independent users who are alike only for the usual reasons",
     ),
     "undeclared": (
-        "They do not say that they belong together",
+        "They are of no declared organisation",
         "these accounts belong together openly, as members of one declared organisation",
     ),
     "collects": (
