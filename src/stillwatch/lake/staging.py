@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.lake.part_file import LakeParquetWriter
-
 from stillwatch.lake.in_background import InBackground
+from stillwatch.lake.part_file import LakeParquetWriter
 
 __all__ = ["ORDINAL", "Staging"]
 
