@@ -18,7 +18,7 @@ from import_builders import Desk, exchange_rows
 from otlp_builders import json_line, model_call, traces
 
 from stillwatch.lake import draft
-from stillwatch.sources import canonical, json_values
+from stillwatch.sources import json_values, parquet_rows
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.otlp import OtlpAdapter
@@ -366,7 +366,7 @@ def test_a_damaged_part_of_a_parquet_file_is_not_exported_and_said(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows before it were imported; of the damage only the file itself can be mended."""
-    monkeypatch.setattr(canonical, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(parquet_rows, "_ROWS_AT_ONCE", 100)
     path = desk.folder / "x.parquet"
     pq.write_table(pa.Table.from_pylist(exchange_rows(1000)), path, row_group_size=100)
     content = bytearray(path.read_bytes())
