@@ -40,8 +40,8 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
-test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size
-	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds
+test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size and in every format
+	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds tests/sources
 
 test-faults: $(READY) ## a hundred rounds of killed commands, and an hour (FUZZ_SECONDS) of hostile files
 	@$(BIN)/python -m pytest -m faults -rP tests/lake tests/sources

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from small_worlds import found_world, tiny_world
 
+from small_worlds import found_world, tiny_world
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.evaluation.framing import FRAMES, frame, victims
 from stillwatch.evaluation.world import open_world_log, read_truth

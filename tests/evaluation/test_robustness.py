@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_worlds import found_world
 
+from small_worlds import found_world
 from stillwatch.campaigns.scan import ScanSettings, scan
 from stillwatch.evaluation.accusations import wrongly_accused
 from stillwatch.evaluation.score import accusations_of

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_worlds import found_world, tiny_world
 
+from small_worlds import found_world, tiny_world
 from stillwatch.campaigns.reading import read_evidence
 from stillwatch.evaluation.suite.cells import Cell, WorldOf
 from stillwatch.evaluation.suite.page.stages import stages_section

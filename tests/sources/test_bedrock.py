@@ -60,6 +60,8 @@ EXPECTED: dict[int, dict[str, Any]] = {
         "input_tokens": 21,
         "output_tokens": 40,
         "max_output_tokens": 2048,
+        "settings": {**_SETTINGS, "reasoning_effort": "1024"},
+        "end_user_raw": "reader-17",
         "client_metadata_raw": {"user_id": "reader-17"},
     },
     3: {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from import_builders import Desk
 from litellm_exchanges import EXPECTED, PLAIN
 
 from stillwatch.sources.adapter import ParsedRow, Unreadable
@@ -57,13 +58,18 @@ def test_the_other_formats_of_the_callback_tell_the_same(name: str) -> None:
     assert _told(FIXTURES / f"standard_logging_payload_{name}") == [PLAIN]
 
 
-def test_redacted_payloads_bring_no_text() -> None:
+def test_redacted_payloads_bring_no_text(desk: Desk) -> None:
     """`turn_off_message_logging` leaves one word in place of all texts: it is no prompt."""
-    rows = _rows(FIXTURES / "standard_logging_payload_redacted.ndjson")
+    log, key = FIXTURES / "standard_logging_payload_redacted.ndjson", desk.folder / "key"
+    assert desk.command("keys", "init", "--key-file", key).status == 0
 
+    words = ("import", "--format", "litellm", log, "--lake", desk.lake_path, "--key-file", key)
+    assert desk.command(*words).status == 0
+
+    rows = desk.rows("exchanges")
     assert [row["retention"] for row in rows] == ["no_text", "no_text"]
-    for row in rows:
-        assert not row.keys() & {"system_text", "input_text", "output_text", "turn_index"}
+    told_of = ("system_text", "input_text", "output_text", "turn_index")
+    assert {row.get(name) for row in rows for name in told_of} == {None}
 
 
 def test_bodies_put_end_to_end_are_taken_apart(tmp_path: Path) -> None:

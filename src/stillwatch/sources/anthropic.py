@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from stillwatch.sources.batches import BatchLine
 from stillwatch.sources.logged_call import LoggedCall
-from stillwatch.sources.messages import Answer, Request, read_request, read_settings
+from stillwatch.sources.messages import Answer, Request, read_request
 from stillwatch.sources.provider_adapter import ProviderAdapter
 from stillwatch.sources.provider_rows import first_whole
 from stillwatch.sources.values import mapping, sequence, text, whole
@@ -56,7 +56,6 @@ class AnthropicAdapter(ProviderAdapter):
                 mapping(usage.get("output_tokens_details")), "thinking_tokens", "reasoning_tokens"
             ),
             "max_output_tokens": asked.get("max_tokens"),
-            "settings": read_settings({**asked, "reasoning_effort": _effort(asked)}),
             "end_user_raw": text(mapping(asked.get("metadata")).get("user_id")),
             "refusal_category": text(mapping(answered.get("stop_details")).get("category")),
         }
@@ -88,15 +87,3 @@ def _input_tokens(usage: Mapping[str, Any]) -> int | None:
     """All that was read: what came from the cache, Anthropic counts apart."""
     counts = [n for name in _INPUT_TOKENS if (n := whole(usage.get(name))) is not None]
     return sum(counts) if counts else None
-
-
-def _effort(asked: Mapping[str, Any]) -> str | None:
-    """The effort that was asked for; of the older way to say it, the budget in tokens."""
-    thinking = mapping(asked.get("thinking"))
-    budget = whole(thinking.get("budget_tokens"))
-    kind = text(thinking.get("type"))
-    return (
-        text(mapping(asked.get("output_config")).get("effort"))
-        or (str(budget) if budget is not None else None)
-        or (kind if kind not in ("enabled", "disabled") else None)
-    )

@@ -14,6 +14,7 @@ from stillwatch.sources.adapter import ImportRequest, ParsedRow, Remark, Unreada
 from stillwatch.sources.bedrock_companions import Companions, is_companion
 from stillwatch.sources.bodies import Bodies, read_bodies
 from stillwatch.sources.call_lines import read_each
+from stillwatch.sources.failures import status_of_error
 from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.values import (
     instant_from_iso,
@@ -36,7 +37,6 @@ _NO_TEXT_MODELS = re.compile(
 )
 # Bedrock tries out its permission to write with an empty object of this name.
 _PERMISSION_CHECK = "amazon-bedrock-logs-permission-check"
-_LIMITS = ("Throttling", "ServiceQuotaExceeded", "TooManyRequests")
 # Names under which clients write the session into their request metadata.
 _SESSION_NAMES = ("session_id", "sessionId", "conversation_id", "conversationId")
 # Accounts that own who calls for them. A service that calls for all of its tenants does so as
@@ -175,8 +175,7 @@ def _model(name: str | None, bodies: Bodies) -> str | None:
 
 def _status(record: Mapping[str, Any], bodies: Bodies) -> ExchangeStatus:
     if code := text(record.get("errorCode")):
-        limited = code == "429" or any(name in code for name in _LIMITS)
-        return ExchangeStatus.RATE_LIMITED if limited else ExchangeStatus.ERROR
+        return status_of_error(code, code=whole(code))
     if bodies.blocked:
         return ExchangeStatus.BLOCKED
     return ExchangeStatus.REFUSED if bodies.refused else ExchangeStatus.OK

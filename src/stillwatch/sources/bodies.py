@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from stillwatch.sources.body_streams import assembled
+from stillwatch.sources.failures import is_refusal
 from stillwatch.sources.messages import (
     Answer,
     Request,
+    goes_on_elsewhere,
     read_answer,
     read_request,
     read_settings,
@@ -38,7 +40,6 @@ _LIMITS = (
 )
 _INNER_PARAMETERS = ("inferenceConfig", "textGenerationConfig", "additionalModelRequestFields")
 _TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
-_FILTERED = frozenset({"content_filtered", "error_toxic"})
 _METRICS = "amazon-bedrock-invocationMetrics"
 _GUARDRAIL = "amazon-bedrock-guardrailAction"
 
@@ -75,11 +76,9 @@ def read_bodies(request: object, response: object) -> Bodies:
     spoken, answer = _request(asked), _answer(answered)
     parameters = _parameters(body)
     reason = (answer.stop_reason or "").lower()
-    metadata = dict(mapping(body.get("metadata")))
-    if identifier := text(body.get("safety_identifier")):
-        metadata["safety_identifier"] = identifier
+    metadata = mapping(body.get("metadata"))
     columns = {
-        "turn_index": spoken.turn_index,
+        "turn_index": None if goes_on_elsewhere(body) else spoken.turn_index,
         "system_text": spoken.system_text,
         "input_text": spoken.input_text,
         "output_text": answer.text,
@@ -91,16 +90,19 @@ def read_bodies(request: object, response: object) -> Bodies:
         "settings": read_settings(parameters),
         "stop_reason": answer.stop_reason,
         "prefill": spoken.prefill,
-        "end_user_raw": text(body.get("user")),
+        "end_user_raw": text(body.get("safety_identifier"))
+        or text(body.get("user"))
+        or text(metadata.get("user_id")),
         "cache_key_raw": text(body.get("prompt_cache_key")),
-        "client_metadata_raw": metadata or None,
+        "client_metadata_raw": dict(metadata) or None,
         "earlier_messages": spoken.earlier_messages,
         "reasoning_block_issued_raw": answer.reasoning_block,
         "reasoning_blocks_presented_raw": spoken.reasoning_blocks,
         **_usage(reply),
     }
     blocked = reason == "guardrail_intervened" or reply.get(_GUARDRAIL) == "INTERVENED"
-    return Bodies(columns, answer.refused or reason in _FILTERED, blocked, text(reply.get("model")))
+    refused = answer.refused or is_refusal(reason)
+    return Bodies(columns, refused, blocked, text(reply.get("model")))
 
 
 def body_of(request: object) -> dict[str, Any]:
@@ -295,7 +297,7 @@ def _usage(reply: Mapping[str, Any]) -> dict[str, int | None]:
             (reply, "generation_token_count"),
             (result, "tokenCount"),
         ),
-        "reasoning_tokens": whole(details.get("reasoning_tokens")),
+        "reasoning_tokens": _first((details, "reasoning_tokens"), (details, "thinking_tokens")),
     }
 
 

@@ -37,9 +37,10 @@ _MADE_FROM = {
 }
 _OF_ACCOUNTS = ("signup_ip_raw", "email_raw", "phone_raw", "payment_raw", "device_raw")
 _RAW = tuple(name for name in RAW_COLUMNS if name not in _OF_ACCOUNTS)
-_COLUMNS = (*(n for n in EXCHANGES.names if n not in _MADE_FROM), *_RAW)
+# By `request_id`, a proxy's log finds the exchange.
+_COLUMNS = (*(n for n in EXCHANGES.names if n not in _MADE_FROM), *_RAW, "request_id")
 _TIMES = tuple(c.name for c in EXCHANGES.columns if c.arrow_type == TIMESTAMP)
-_NO_CONSTANTS = {*_RAW, *_TIMES, "exchange_id"}
+_NO_CONSTANTS = {*_RAW, *_TIMES, "exchange_id", "request_id"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from stillwatch.records import ExchangeStatus
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.call_lines import told_of_file
+from stillwatch.sources.failures import status_of_error
 from stillwatch.sources.messages import (
     Answer,
+    goes_on_elsewhere,
     read_answer,
     read_request,
     read_settings,
@@ -45,14 +47,6 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NOT_MODEL_CALLS = ("embedding", "moderation", "rerank", "transcription", "speech", "image")
 # Metadata that LiteLLM adds itself, or that another column already has.
 _NOT_METADATA = frozenset({"headers", "session_id", "used_client_oauth_token"})
-# What `turn_off_message_logging` leaves in place of every text.
-_REDACTED = "redacted-by-litellm"
-_OF_THE_TEXT = frozenset(
-    ["system_text", "input_text", "output_text", "turn_index", "prefill", "earlier_messages"]
-)
-_LIMIT_CLASSES = ("RateLimit", "BudgetExceeded")
-_REFUSAL_CLASSES = ("ContentPolicyViolation",)
-_GUARDRAIL_CLASSES = ("Guardrail", "RejectedRequest", "BlockedPii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ class LitellmAdapter:
             "started_at": instant_from_seconds(payload.get("startTime")),
             "finished_at": instant_from_seconds(payload.get("endTime")),
             "conversation_id": _conversation(payload, requester),
-            "turn_index": request.turn_index,
+            "turn_index": None if goes_on_elsewhere(parameters) else request.turn_index,
             "model": text(payload.get("model_group")) or text(payload.get("model")),
             "system_text": request.system_text,
             "input_text": request.input_text,
@@ -129,17 +123,15 @@ class LitellmAdapter:
             "credential_sha256": key_hash if key_hash and _SHA256.fullmatch(key_hash) else None,
             "client_ip_raw": text(payload.get("requester_ip_address"))
             or text(metadata.get("requester_ip_address")),
-            "end_user_raw": text(payload.get("end_user"))
+            "end_user_raw": text(parameters.get("safety_identifier"))
+            or text(payload.get("end_user"))
             or text(metadata.get("user_api_key_end_user_id")),
             "cache_key_raw": text(parameters.get("prompt_cache_key")),
-            "client_metadata_raw": _client_metadata(requester, parameters),
+            "client_metadata_raw": _client_metadata(requester),
             "earlier_messages": request.earlier_messages,
             "reasoning_block_issued_raw": answer.reasoning_block,
             "reasoning_blocks_presented_raw": request.reasoning_blocks,
         }
-        if _REDACTED in (request.input_text, answer.text):
-            row = {name: value for name, value in row.items() if name not in _OF_THE_TEXT}
-            row["retention"] = "no_text"
         return stated(row)
 
 
@@ -162,29 +154,17 @@ def _status(payload: Mapping[str, Any], answer: Answer) -> ExchangeStatus:
     guardrail = mapping(payload.get("status_fields")).get("guardrail_status")
     if payload.get("status") != "failure":
         return ExchangeStatus.REFUSED if answer.refused else ExchangeStatus.OK
-    error = mapping(payload.get("error_information"))
-    error_class, code = str(error.get("error_class")), str(error.get("error_code"))
-    if guardrail == "guardrail_intervened" or _names(error_class, _GUARDRAIL_CLASSES):
+    if guardrail == "guardrail_intervened":
         return ExchangeStatus.BLOCKED
-    if code == "429" or _names(error_class, _LIMIT_CLASSES):
-        return ExchangeStatus.RATE_LIMITED
-    if _names(error_class, _REFUSAL_CLASSES):
-        return ExchangeStatus.REFUSED
-    return ExchangeStatus.ERROR
+    error = mapping(payload.get("error_information"))
+    return status_of_error(text(error.get("error_class")), code=whole(error.get("error_code")))
 
 
-def _names(error_class: str, parts: tuple[str, ...]) -> bool:
-    return any(part in error_class for part in parts)
-
-
-def _client_metadata(requester: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _client_metadata(requester: Mapping[str, Any]) -> dict[str, Any]:
     """What the client said about itself: request metadata, and the SDK's own headers."""
     said = {key: value for key, value in requester.items() if key not in _NOT_METADATA}
     headers = mapping(requester.get("headers"))
-    said |= {key: value for key, value in headers.items() if key.startswith("x-stainless-")}
-    if identifier := text(parameters.get("safety_identifier")):
-        said["safety_identifier"] = identifier
-    return said
+    return said | {key: value for key, value in headers.items() if key.startswith("x-stainless-")}
 
 
 def _reasoning_tokens(payload: Mapping[str, Any], metadata: Mapping[str, Any]) -> int | None:

@@ -12,14 +12,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from stillwatch.sources.failures import is_refusal
 from stillwatch.sources.limits import read_json
 from stillwatch.sources.values import mapping, number, sequence, text, well_formed, whole
 
-__all__ = ["Answer", "Request", "read_answer", "read_request", "read_settings", "read_tool_names"]
+__all__ = [
+    "Answer",
+    "Request",
+    "goes_on_elsewhere",
+    "read_answer",
+    "read_request",
+    "read_settings",
+    "read_tool_names",
+]
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
 _ANSWERING_ROLES = frozenset({"assistant", "model", "ai"})
-_REFUSAL_REASONS = frozenset({"content_filter", "refusal", "safety"})
 _TOOL_CALLS = frozenset(
     {"tool_call", "tool_use", "function_call", "server_tool_call", "custom_tool_call"}
 )
@@ -123,11 +131,16 @@ def read_answer(response: object) -> Answer:
         or (whole_response.get("status") if output is not None else None)
     )
     blocks = [block for m in read for block in m.reasoning_blocks]
-    refused = reason in _REFUSAL_REASONS or any(m.refuses for m in read)
+    refused = is_refusal(reason) or any(m.refuses for m in read)
     # A list of several OpenTelemetry output messages is a list of choices.
     several = output is None and not choice and isinstance(response, list)
     texts = [m.text for m in read][: 1 if several else None]
     return Answer(_joined(texts), reason, blocks[0] if blocks else None, refused)
+
+
+def goes_on_elsewhere(parameters: Mapping[str, Any]) -> bool:
+    """Earlier turns lie with the provider: how many they are, the request does not say."""
+    return bool(parameters.get("previous_response_id") or parameters.get("conversation"))
 
 
 def read_settings(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -145,10 +158,23 @@ def read_settings(parameters: Mapping[str, Any]) -> dict[str, Any] | None:
         else whole(logprobs)
         if logprobs is not None
         else _logprobs_of_responses(parameters),
-        "reasoning_effort": text(parameters.get("reasoning_effort"))
-        or text(mapping(parameters.get("reasoning")).get("effort")),
+        "reasoning_effort": _effort(parameters),
     }
     return settings if any(value is not None for value in settings.values()) else None
+
+
+def _effort(parameters: Mapping[str, Any]) -> str | None:
+    """The effort that was asked for; of Anthropic's older way to say it, the budget in tokens."""
+    thinking = mapping(parameters.get("thinking"))
+    budget = whole(thinking.get("budget_tokens"))
+    kind = text(thinking.get("type"))
+    return (
+        text(parameters.get("reasoning_effort"))
+        or text(mapping(parameters.get("reasoning")).get("effort"))
+        or text(mapping(parameters.get("output_config")).get("effort"))
+        or (str(budget) if budget is not None else None)
+        or (kind if kind not in ("enabled", "disabled") else None)
+    )
 
 
 def _logprobs_of_responses(parameters: Mapping[str, Any]) -> int | None:

@@ -72,9 +72,6 @@ class OpenaiAdapter(ProviderAdapter):
             "end_user_raw": text(asked.get("safety_identifier")) or text(asked.get("user")),
             "cache_key_raw": text(asked.get("prompt_cache_key")),
         }
-        if asked.get("previous_response_id") or asked.get("conversation"):
-            # Earlier turns lie with the provider: how many they are, the request does not say.
-            own["turn_index"] = None
         if call.answered.get("status") == "failed" and status_of_failure(call) is None:
             own["status"] = ExchangeStatus.ERROR.value
         return own

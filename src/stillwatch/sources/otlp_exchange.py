@@ -8,6 +8,7 @@ from typing import Any
 
 from stillwatch.records import ExchangeStatus
 from stillwatch.sources.adapter import ParsedRow
+from stillwatch.sources.failures import is_refusal, status_of_error
 from stillwatch.sources.messages import (
     Answer,
     Request,
@@ -36,8 +37,7 @@ _OF_RESOURCE = "resource."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBERED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.request\.functions)\.(\d{1,6})\.")
 _CALLS = re.compile(r"tool_calls\.(\d{1,6})\.(\w+)")
-_LIMITS = ("ratelimit", "rate_limit", "429", "too_many_requests")
-_FILTERS = ("content_filter", "contentpolicy", "content_policy")
+_HTTP_CODE = re.compile(r"(?:\A|\b(?:code|status|http)\W{0,3})([45]\d\d)\b", re.IGNORECASE)
 
 
 def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow:
@@ -195,7 +195,7 @@ def _answer(call: Call, numbered: Mapping[str, list[dict[str, Any]]]) -> Answer:
         answer.text,
         reason or answer.stop_reason,
         answer.reasoning_block,
-        answer.refused or reason == "content_filter",
+        answer.refused or is_refusal(reason),
     )
 
 
@@ -225,16 +225,13 @@ def _settings(call: Call) -> dict[str, Any] | None:
 
 
 def _status(call: Call, answer: Answer) -> ExchangeStatus:
-    error = str(call.attribute("error.type") or "").lower()
-    failed = bool(error) or (call.span is not None and call.span.failed)
-    if not failed:
+    error = str(call.attribute("error.type") or "")
+    if not error and not (call.span is not None and call.span.failed):
         return ExchangeStatus.REFUSED if answer.refused else ExchangeStatus.OK
-    message = call.span.message.lower() if call.span else ""
-    if any(word in error or word in message for word in _LIMITS):
-        return ExchangeStatus.RATE_LIMITED
-    if any(word in error or word in message for word in _FILTERS):
-        return ExchangeStatus.REFUSED
-    return ExchangeStatus.ERROR
+    message = call.span.message if call.span else ""
+    # The type may be the code itself, and the message is often an exception's.
+    code = _HTTP_CODE.search(error) or _HTTP_CODE.search(message)
+    return status_of_error(error, message, code=int(code[1]) if code else None, words=message)
 
 
 def _endpoint(call: Call) -> str | None:

@@ -16,6 +16,7 @@ from stillwatch.sources.logged_call import NO_OBJECT, LoggedCall, read_call
 from stillwatch.sources.messages import (
     Answer,
     Request,
+    goes_on_elsewhere,
     read_answer,
     read_settings,
     read_tool_names,
@@ -27,9 +28,8 @@ from stillwatch.sources.provider_rows import (
     is_of_another_kind,
     sdk_metadata,
     status_of,
-    without_redacted_text,
 )
-from stillwatch.sources.values import text
+from stillwatch.sources.values import stated, text
 
 __all__ = ["ProviderAdapter"]
 
@@ -129,7 +129,6 @@ class ProviderAdapter(ABC):
             call, account_fields=self.account_fields, request_id_header=self.request_id_header
         )
         row |= {
-            "turn_index": request.turn_index,
             "model": text(asked.get("model")) or text(answered.get("model")),
             "system_text": request.system_text,
             "input_text": request.input_text,
@@ -147,7 +146,9 @@ class ProviderAdapter(ABC):
             "reasoning_blocks_presented_raw": request.reasoning_blocks,
             **self.own_columns(call, answer),
         }
+        if row["turn_index"] is None and not goes_on_elsewhere(asked):
+            row["turn_index"] = request.turn_index
         row["conversation_id"] = row["conversation_id"] or self.conversation_of(asked)
         if call.envelope.get("endpoint") == "batch":
             row["endpoint"] = "batch"  # as the batch's files have it
-        return without_redacted_text(row)
+        return stated(row)

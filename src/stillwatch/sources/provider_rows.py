@@ -10,11 +10,12 @@ from typing import Any
 
 from stillwatch.records import ExchangeStatus
 from stillwatch.sources.addresses import is_of_ours
+from stillwatch.sources.failures import status_of_error
 from stillwatch.sources.logged_call import LoggedCall
 from stillwatch.sources.messages import Answer
 from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.rows import moment_of
-from stillwatch.sources.values import mapping, number, stated, text
+from stillwatch.sources.values import mapping, number, text
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -25,7 +26,6 @@ __all__ = [
     "sdk_metadata",
     "status_of",
     "status_of_failure",
-    "without_redacted_text",
 ]
 
 # Who is billed, the first that is known; all of them words of the log, not of the client.
@@ -64,25 +64,13 @@ _KEY_ID = ("api_key_id", "key_id")
 _CANONICAL = (
     *("source_id", "access_path", "client_net_token", "client_asn", "client_country"),
     *("client_network", "tls_fingerprint", "end_user_token", "batch_id", "retention"),
+    "turn_index",
 )
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEY = re.compile(r"[A-Za-z0-9_\-.~+/=]{16,512}")
 # A masked key is the same for many customers, and would tie them.
 _MASKED = re.compile(r"redact|\*|\.\.\.|mask|hidden|removed|your[-_]?api", re.IGNORECASE)
 _FEWEST_CHARACTERS_OF_A_KEY = 8
-_REDACTED_TEXT = re.compile(
-    r"[\[<({*\s]*(redacted|removed|hidden|masked)[\w\s-]*[\]>)}*\s]*|\*{3,}"
-)
-_LONGEST_REDACTION = 64
-_TEXTS = ("system_text", "input_text", "output_text")
-_OF_THE_TEXT = frozenset([*_TEXTS, "turn_index", "prefill", "earlier_messages"])
-_LIMITS = ("rate_limit", "insufficient_quota", "quota_exceeded", "billing_hard_limit")
-_POLICIES = (
-    *("content_policy", "content_filter", "content_filtering", "moderation_blocked"),
-    *("invalid_prompt", "usage_policy", "cyber_policy", "responsibleai", "safety_violation"),
-)
-_POLICY_WORDS = ("content filtering policy", "usage policy", "usage policies", "safety system")
-_CLOSED = ("account_deactivated", "account_disabled", "organization_disabled", "user_blocked")
 
 
 def caller_columns(
@@ -189,34 +177,9 @@ def status_of_failure(call: LoggedCall) -> ExchangeStatus | None:
         return None
     error = mapping(call.error)
     inner = mapping(error.get("error"))  # Anthropic wraps an error in one of type "error"
-    names = [text(e.get(key)) or "" for e in (error, inner) for key in ("code", "type")]
-    name = " ".join(names).lower()
+    names = [text(e.get(key)) for e in (error, inner) for key in ("code", "type")]
     message = text(inner.get("message")) or text(error.get("message")) or text(call.error) or ""
-    words = message.lower()
-    if code == 429 or any(limit in name for limit in _LIMITS):
-        return ExchangeStatus.RATE_LIMITED
-    if any(closed in name for closed in _CLOSED):
-        return ExchangeStatus.BLOCKED
-    if any(p in name for p in _POLICIES) or any(w in words for w in _POLICY_WORDS):
-        return ExchangeStatus.REFUSED
-    return ExchangeStatus.ERROR
-
-
-def without_redacted_text(row: dict[str, Any]) -> dict[str, Any]:
-    """The row, without its texts where one word stands in place of them.
-
-    Such a word is the same in every row, and would make all customers ask alike.
-    """
-    values = [row.get(name) for name in _TEXTS[1:]]
-    redacted = any(isinstance(value, str) and _is_redaction(value) for value in values)
-    if redacted:
-        row = {name: value for name, value in row.items() if name not in _OF_THE_TEXT}
-        row["retention"] = "no_text"
-    return stated(row)
-
-
-def _is_redaction(value: str) -> bool:
-    return len(value) <= _LONGEST_REDACTION and bool(_REDACTED_TEXT.fullmatch(value.lower()))
+    return status_of_error(*names, code=code, words=message)
 
 
 def _moment(call: LoggedCall, names: Iterable[str], record: Mapping[str, Any]) -> datetime | None:

@@ -24,6 +24,7 @@ from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conf
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.rows import typed_column
+from stillwatch.sources.unsaid import without_stand_ins
 
 __all__ = ["LINE", "Refined", "Refiner"]
 
@@ -106,6 +107,7 @@ class Refiner:
             _note_problems(result, conformed.problems, filled[LINE].to_pylist())
         self._reject_wrong_clocks(result, schema)
         _drop_unfit_columns(result, schema)
+        result.rows = without_stand_ins(result.rows, schema)
         self._tokenise(result, schema)
         _leave_out_absent(result, schema, conformed.absent)
         return result
