@@ -26,7 +26,7 @@ __all__ = [
 
 # Not of a row: which sender's log it is, whoever imports says.
 COLUMNS = tuple(name for name in EXCHANGES.names if name != "source_id")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "sources" / "README.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _OF_THE_PROXY = frozenset({"client_ip_raw", "tls_fingerprint", "user_agent"})
 _START = datetime(2026, 3, 1, 12, 0, 0, 250_001, tzinfo=UTC)
