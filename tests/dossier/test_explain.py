@@ -63,6 +63,27 @@ def test_json_of_a_member_names_its_campaigns(found):
     assert answer["tested"][0]["group_id"] == "g-01"
 
 
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("Not shown to act as one: e-value 3.", "collects not asked"),
+        ("Wording alone ties it: 0% of the accounts share a card.", "collects not asked"),
+        ("Not shown to collect: 40 of 900 owners look as much like it.", "collects 0"),
+    ],
+)
+def test_what_was_not_asked_is_no_figure(found, why, said):
+    """A group that another claim held back was never asked what it collects."""
+    table = pq.read_table(found / "tested.parquet")
+    for name, value in (("why_not_reported", why), ("e_collects", 0.0)):
+        column = pa.array([value] * len(table), table.schema.field(name).type)
+        table = table.set_column(table.schema.get_field_index(name), name, column)
+    pq.write_table(table, found / "tested.parquet")
+
+    (reason,) = json.loads(_run(found, "person-0002", "--json").stdout)["reasons"]
+
+    assert reason["observed"].endswith(said)
+
+
 def test_an_account_that_was_weighed_and_cleared_learns_why(found):
     """Its group, the honest explanation and the reason it was not reported."""
     result = _run(found, "person-0002", "--json")

@@ -255,14 +255,20 @@ def _weighed(group: Mapping[str, Any], reported: str) -> Reason:
     )
 
 
+_NOT_COLLECTING = "Not shown to collect"  # how the scan begins to say so
 _CLAUSES = {"acts_as_one": "acts as one", "undeclared": "undeclared", "collects": "collects"}
 
 
 def _e_values(group: Mapping[str, Any], which: str) -> str:
-    """The e-values of the three claims, or with `_max` the largest that they could have been."""
-    return ", ".join(
-        f"{words} {figure(group[f'e_{clause}{which}'])}" for clause, words in _CLAUSES.items()
-    )
+    """The e-values of the three claims, or with `_max` the largest that they could have been.
+
+    What a group collects is asked only once the others have not held it back.
+    """
+    held_back = not (group["why_not_reported"] or _NOT_COLLECTING).startswith(_NOT_COLLECTING)
+    values = {words: figure(group[f"e_{clause}{which}"]) for clause, words in _CLAUSES.items()}
+    if held_back and not group[f"e_collects{which}"]:
+        values["collects"] = "not asked"
+    return ", ".join(f"{words} {value}" for words, value in values.items())
 
 
 def _honest_lines(explanation: str | None) -> tuple[str, ...]:
