@@ -285,6 +285,38 @@ def test_personal_data_in_slots_is_masked(tmp_path):
     assert "sk-live" not in html
 
 
+def test_the_page_says_what_is_masked_and_that_names_are_not(tmp_path):
+    """Each kind that the page claims is masked there, and what it says is not stands in clear."""
+    masked = {
+        "e-mail addresses": "mara@example.org",
+        "numbers of phones": "+44 20 7946 0958",
+        "cards": "4111 1111 1111 1111",
+        "bank accounts": "DE89 3704 0044 0532 0130 00",
+        "IP addresses": "203.0.113.77",
+        "logins in links": "https://mara:opensesame@example.org/x",
+        "keys and tokens of known forms": "sk-live-abcdefgh12345678",
+        "opaque strings of 32 characters or more": "9f86d081884c7d659a2feaa0c55ad015",
+        "what follows “password:”": "password: hunter2hunter2",
+        "numbers of seven digits or more": "7654321",
+    }
+    secrets = list(masked.values())
+    rows = [
+        replace(
+            r,
+            input_text="Draft a courteous and complete reply to this customer, who is called Ilsabe "
+            f"Quorn and wrote of {secrets[i % len(secrets)]} in matter {r.exchange_id}.",
+        )
+        for i, r in enumerate(campaign_exchanges(10, 5))
+    ]
+    text = " ".join(_Parsed(_write(tmp_path, rows)).text.split())
+
+    said = text.split("Masked, by their form:")[1].split("Not masked:")
+    assert [kind for kind in masked if kind not in said[0]] == []
+    assert [secret for secret in secrets if secret in text] == []
+    assert "names of people" in said[1]
+    assert "Ilsabe Quorn" in text
+
+
 def test_a_log_without_text_or_notes_still_gives_a_page(tmp_path):
     """What the scan or the log lacks is said, and nothing breaks."""
     rows = [replace(r, input_text=None) for r in campaign_exchanges(3, 4)]

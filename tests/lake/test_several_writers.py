@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ import stillwatch.lake.workplace
 from stillwatch.lake.check import check_lake
 from stillwatch.lake.repair import repair_lake
 from stillwatch.lake.store import Lake
+from stillwatch.lake.workplace import REPLACED
 from stillwatch.records import InputError, StillwatchError
 
 
@@ -170,3 +172,41 @@ def test_findings_are_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         (folder / "scan.json").write_text("2")
     names = {path.name: path.read_text() for path in lake.findings_directory.iterdir()}
     assert names == {"scan.json": "2", "notes.txt": "mine"}
+
+
+def test_findings_of_a_moment_leave_the_latest_and_those_of_others(tmp_path: Path) -> None:
+    """Each moment has its own, and only a scan until that very moment replaces them."""
+    lake = new_lake(tmp_path / "lake", exchanges(1))
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    later = noon.replace(microsecond=5)
+    for until, text in ((None, "all"), (noon, "first"), (later, "later"), (noon, "second")):
+        with lake.new_findings(until) as folder:
+            (folder / "scan.json").write_text(text)
+
+    found = {p.parent.name: p.read_text() for p in lake.path.glob("findings*/scan.json")}
+    assert found == {
+        "findings": "all",
+        "findings-until-2026-03-01T120000Z": "second",
+        "findings-until-2026-03-01T120000.000005Z": "later",
+    }
+    assert check_lake(lake.path).leftovers == []
+
+
+@pytest.mark.parametrize("until", [None, datetime(2026, 3, 1, 12, tzinfo=UTC)])
+def test_findings_whose_replacement_died_half_way_come_back(
+    tmp_path: Path, until: datetime | None
+) -> None:
+    """Under their own name: those of a moment never become the latest."""
+    lake = new_lake(tmp_path / "lake", exchanges(1))
+    place = lake.findings_directory if until is None else lake.findings_until(until)
+    with lake.new_findings(until) as folder:
+        (folder / "scan.json").write_text("1")
+    dead = lake.path / ".staging" / "dead" / REPLACED
+    dead.mkdir(parents=True)
+    place.rename(dead / place.name)
+
+    with lake.writer():
+        pass
+
+    assert [p.name for p in lake.path.glob("findings*")] == [place.name]
+    assert (place / "scan.json").read_text() == "1"

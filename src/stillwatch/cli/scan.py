@@ -15,6 +15,7 @@ import click
 
 from stillwatch import __version__
 from stillwatch.cli.output import FOUND, emit_json, peak_memory_bytes, people, reports_errors, say
+from stillwatch.cli.swapped_tables import keep_of_their_table
 from stillwatch.records import Findings, InputError, read_actors
 
 if TYPE_CHECKING:
@@ -47,7 +48,11 @@ class _SignalsOption(click.Option):
 @click.option("--actors", type=_PATH, help="Profiles of known actors (JSON), to compare with.")
 @click.option("--lake", type=_PATH, help="A lake, in place of --exchanges and --accounts.")
 @click.option("--out", type=_PATH, help="Where the findings go; with --lake, into the lake.")
-@click.option("--until", metavar="TIMESTAMP", help="Take only what was known at this moment (UTC).")
+@click.option(
+    "--until",
+    metavar="TIMESTAMP",
+    help="Take only what was known at this moment (UTC); a lake keeps such findings apart.",
+)
 @click.option("--fdr", type=float, default=0.01, show_default=True, help="False discovery rate.")
 @click.option(
     "--timeline/--no-timeline", default=True, help="Find when each account was first flagged."
@@ -120,9 +125,9 @@ def command(
     )
     read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
     findings = _scan(log, settings, read)
-    out = _write(findings, log, out, snapshot)
+    folder, place = _write(findings, log, out, snapshot)
     seconds = time.monotonic() - started
-    _tell(findings, out, lake)
+    _tell(findings, folder, place)
     if as_json:
         emit_json(_as_object(findings, seconds))
     if findings.campaigns.num_rows:
@@ -202,13 +207,21 @@ def _open(
     from stillwatch.lake.log import open_log
 
     if lake is None:
+        given = {
+            "exchanges": list(exchanges),
+            "accounts": [accounts] if accounts else [],
+            "credentials": [credentials] if credentials else [],
+            "model_releases": [releases] if releases else [],
+        }
+        tables, left_out = keep_of_their_table(given)
         log = open_log(
-            exchanges=list(exchanges),
-            accounts=accounts,
-            credentials=credentials,
-            releases=releases,
+            exchanges=tables["exchanges"],
+            accounts=tables["accounts"],
+            credentials=tables["credentials"],
+            releases=tables["model_releases"],
             until=until,
         )
+        log.problems += left_out
         return log, None
     from stillwatch.lake.check import require_whole
     from stillwatch.lake.history import files_known_at
@@ -276,8 +289,14 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _write(findings: Findings, log: Log, out: Path | None, snapshot: Lake | None) -> Path:
-    """Write them where they were asked for, else into the lake; returns where they are."""
+def _write(
+    findings: Findings, log: Log, out: Path | None, snapshot: Lake | None
+) -> tuple[Path, str]:
+    """Write them where they were asked for, else into the lake.
+
+    Returns:
+        Where they are, and the option with which `explain` finds them.
+    """
     from stillwatch.dossier import write_dossiers
     from stillwatch.records import write_findings
 
@@ -287,14 +306,17 @@ def _write(findings: Findings, log: Log, out: Path | None, snapshot: Lake | None
 
     if out is not None:
         write(out)
-        return out
+        return out, f"--findings {shlex.quote(str(out))}"
     assert snapshot is not None
-    with snapshot.new_findings() as folder:
+    with snapshot.new_findings(log.until) as folder:
         write(folder)
-    return snapshot.findings_directory
+    if log.until is None:
+        return snapshot.findings_directory, f"--lake {shlex.quote(str(snapshot.path))}"
+    apart = snapshot.findings_until(log.until)
+    return apart, f"--findings {shlex.quote(str(apart))}"
 
 
-def _tell(findings: Findings, out: Path, lake: Path | None) -> None:
+def _tell(findings: Findings, out: Path, place: str) -> None:
     notes = findings.notes
     for reason, number in notes["left_out"].items():
         say(f"Left out: {number:,} exchange{'s' if number != 1 else ''}: {reason}.")
@@ -313,7 +335,6 @@ def _tell(findings: Findings, out: Path, lake: Path | None) -> None:
     say(f"Findings: {out}")
     for row in rows:
         say(f"Dossier: {out / 'dossier' / (row['campaign_id'] + '.html')}")
-    place = f"--lake {lake}" if lake else f"--findings {out}"
     say(f"Next: stillwatch explain {rows[0]['campaign_id']} {place}")
 
 

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from stillwatch.lake.manifest import MANIFEST, Manifest
 from stillwatch.lake.staging import Staging
-from stillwatch.lake.workplace import EARLIER, locked, workplace
+from stillwatch.lake.workplace import REPLACED, locked, workplace
 from stillwatch.lake.writer import LakeWriter
 from stillwatch.records import InputError
 
@@ -74,27 +75,40 @@ class Lake:
 
     @property
     def findings_directory(self) -> Path:
-        """Where the latest scan's findings lie."""
+        """Where the findings of the latest scan of the whole lake lie."""
         return self.path / "findings"
 
-    @contextmanager
-    def new_findings(self) -> Iterator[Path]:
-        """A folder for a scan's findings, which takes the place of the latest when the block ends.
+    def findings_until(self, moment: datetime) -> Path:
+        """Where the findings of a scan as of an earlier moment lie, apart from the latest."""
+        moment = moment.astimezone(UTC)
+        # No colons: some file systems and programs do not take them in a name.
+        fraction = f".{moment:%f}" if moment.microsecond else ""
+        return self.path / f"findings-until-{moment:%Y-%m-%dT%H%M%S}{fraction}Z"
 
-        All of them or none, however the scan ends. It begins as a copy of the latest, so that what
+    @contextmanager
+    def new_findings(self, until: datetime | None = None) -> Iterator[Path]:
+        """A folder for a scan's findings, which takes the place of the earlier when the block ends.
+
+        All of them or none, however the scan ends. It begins as a copy of the earlier, so that what
         somebody else has put beside them stays.
+
+        Args:
+            until: The moment that was scanned, if it was not all. Only findings as of that very
+                moment are replaced then, and the latest stay as they are.
         """
+        place = self.findings_directory if until is None else self.findings_until(until)
         with workplace(self.path) as folder:
-            latest, new = self.findings_directory, folder / "findings"
-            if latest.is_dir():
-                shutil.copytree(latest, new, symlinks=True)
+            new, replaced = folder / "findings", folder / REPLACED
+            if place.is_dir():
+                shutil.copytree(place, new, symlinks=True)
             else:
                 new.mkdir(mode=0o700)
+            replaced.mkdir(mode=0o700)
             yield new
             with locked(self.path):
-                if latest.exists():
-                    latest.rename(folder / EARLIER)
-                new.rename(latest)
+                if place.exists():
+                    place.rename(replaced / place.name)
+                new.rename(place)
 
     @contextmanager
     def writer(self) -> Iterator[LakeWriter]:

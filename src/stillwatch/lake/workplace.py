@@ -22,15 +22,14 @@ from pathlib import Path
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
 from stillwatch.records import StillwatchError
 
-__all__ = ["EARLIER", "Leftovers", "locked", "remove_leftovers", "workplace"]
+__all__ = ["REPLACED", "Leftovers", "locked", "remove_leftovers", "workplace"]
 
-EARLIER = "earlier"
-"""The name, in a workplace, of findings that are just being replaced."""
+REPLACED = "replaced"
+"""The folder, in a workplace, of findings that are just being replaced, under their own name."""
 
 _LOCK = ".lock"
 _STAGING = ".staging"
 _OWNER = "owner"
-_FINDINGS = "findings"
 # A commit takes seconds; who waits longer waits for a process that was stopped.
 _PATIENCE_SECONDS = 600.0
 _BETWEEN_TRIES_SECONDS = 0.02
@@ -113,8 +112,9 @@ def remove_leftovers(lake: Path) -> list[Path]:
     """
     found = Leftovers(lake).paths
     for path in found:
-        if (path / EARLIER).is_dir() and not (lake / _FINDINGS).exists():
-            (path / EARLIER).rename(lake / _FINDINGS)
+        for findings in sorted((path / REPLACED).glob("*")):
+            if not (lake / findings.name).exists():
+                findings.rename(lake / findings.name)
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
