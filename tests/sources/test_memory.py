@@ -23,11 +23,13 @@ from stillwatch.sources.rows import PAST_THE_LAST
 from stillwatch.sources.values import weight_of
 
 _READ = """
-import resource, sys
+import sys
 from pathlib import Path
 from stillwatch.sources.adapter import Unreadable, load_adapter
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not ru_maxrss: a program that starts inherits it from the process that started it.
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 before = peak()
 for name in sys.argv[1:]:
     found = list(load_adapter("canonical").read(Path(name)))
