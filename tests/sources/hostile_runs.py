@@ -33,6 +33,7 @@ from stillwatch.lake.store import Lake
 from stillwatch.records import InputError
 from stillwatch.sources.adapter import ImportRequest, load_adapter
 from stillwatch.sources.detection import detect_format
+from stillwatch.sources.memory import process_bytes
 from stillwatch.sources.pipeline import input_files, take_in
 
 __all__ = ["play", "serve"]
@@ -297,12 +298,6 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _peak_kb() -> int:
-    """What this program held at most; `ru_maxrss` begins with what its parent held."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
-
-
 def play(seed: int, folder: Path) -> dict[str, Any]:
     """What became of a seed: format, rows imported and quarantined, and what was wrong."""
     round_ = _Play(seed, folder)
@@ -317,7 +312,7 @@ def play(seed: int, folder: Path) -> dict[str, Any]:
         "notes": case.notes,
         "rows": round_.rows,
         "wrong": list(dict.fromkeys(round_.wrong)),
-        "peak_kb": _peak_kb(),
+        "peak_kb": (process_bytes("VmHWM") or 0) // 1024,
     }
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_builders import Desk, exchange_rows
+from import_builders import Desk, Outcome, exchange_rows
 from otlp_builders import json_line, model_call, traces
 
 from stillwatch.lake import draft
@@ -48,24 +48,21 @@ TOML = {
 }
 
 
+def imported_with(desk: Desk, option: str, file: Path) -> Outcome:
+    """How an import by a map ends that is given this file."""
+    log = desk.jsonl("log.jsonl", exchange_rows(1))
+    words = ("import", "--format", "generic", log, "--lake", desk.lake_path)
+    return desk.command(*words, option, file)
+
+
 @pytest.mark.parametrize("name", TOML)
 @pytest.mark.parametrize("option", ["--map", "--config"])
 def test_what_is_no_toml_is_said_to_be_none(option: str, name: str, desk: Desk) -> None:
     """A map and a configuration are read by one reader, which nothing stops."""
     content, words = TOML[name]
-    log = desk.jsonl("log.jsonl", exchange_rows(1))
     (desk.folder / "file.toml").write_bytes(content)
 
-    outcome = desk.command(
-        "import",
-        "--format",
-        "generic",
-        log,
-        "--lake",
-        desk.lake_path,
-        option,
-        desk.folder / "file.toml",
-    )
+    outcome = imported_with(desk, option, desk.folder / "file.toml")
 
     assert outcome.status == 2
     assert words in outcome.words
@@ -75,20 +72,10 @@ def test_what_is_no_toml_is_said_to_be_none(option: str, name: str, desk: Desk) 
 @pytest.mark.parametrize("written", ["%Y %Y", "%c%c", "%Y-%", "%G"])
 def test_a_time_format_that_python_refuses_is_named(written: str, desk: Desk) -> None:
     """Whatever way it refuses it."""
-    log = desk.jsonl("log.jsonl", exchange_rows(1))
     text = f'[columns]\naccount_id = "a"\nstarted_at = "b"\n[times]\nstarted_at = "{written}"\n'
     (desk.folder / "map.toml").write_text(text)
 
-    outcome = desk.command(
-        "import",
-        "--format",
-        "generic",
-        log,
-        "--lake",
-        desk.lake_path,
-        "--map",
-        desk.folder / "map.toml",
-    )
+    outcome = imported_with(desk, "--map", desk.folder / "map.toml")
 
     assert (outcome.status, "no way to write a time" in outcome.words) == (2, True)
 

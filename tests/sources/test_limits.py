@@ -28,15 +28,12 @@ _PEAK = """
 import sys
 from pathlib import Path
 from stillwatch.sources.adapter import load_adapter
+from stillwatch.sources.memory import process_bytes
 adapter = load_adapter(sys.argv[1])
-def peak():
-    # Not ru_maxrss: a program that starts inherits it from the process that started it.
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 list(adapter.read(Path(sys.argv[2])))
-before = peak()
+before = process_bytes("VmHWM")
 found = [item.reason for item in adapter.read(Path(sys.argv[3]))]
-print(peak() - before)
+print((process_bytes("VmHWM") - before) // 1024)
 print(*found, sep="\\n")
 """
 

@@ -27,18 +27,15 @@ _READ = """
 import sys
 from pathlib import Path
 from stillwatch.sources.adapter import Unreadable, load_adapter
-def peak():
-    # Not ru_maxrss: a program that starts inherits it from the process that started it.
-    with open("/proc/self/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+from stillwatch.sources.memory import process_bytes
 adapter = load_adapter("canonical")
 for name in sys.argv[1:3]:  # what a reader holds anyway
     assert not [item for item in adapter.read(Path(name)) if isinstance(item, Unreadable)]
-before = peak()
+before = process_bytes("VmHWM")
 for name in sys.argv[3:]:
     found = list(adapter.read(Path(name)))
     print(*(item.reason for item in found if isinstance(item, Unreadable)), sep=" | ")
-print(peak() - before)
+print((process_bytes("VmHWM") - before) // 1024)
 """
 
 

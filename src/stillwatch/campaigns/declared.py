@@ -47,11 +47,15 @@ class Claim:
     A report must say so: that they name nobody would be untrue of them.
 
     Attributes:
-        naming: Number of members that name one and the same organisation, which does not count.
+        accounts: Number of members.
+        naming: How many name one and the same organisation, which does not count; 0 where fewer
+            than half of them, or than `MINIMUM`, do.
         verified: It is verified, though not for 30 days at the group's first exchange.
-        on_domain: Number of members on one e-mail domain, if most of its accounts are members.
+        on_domain: How many are on one e-mail domain, if most of its accounts are members; 0 where
+            too few are, as above.
     """
 
+    accounts: int = 0
     naming: int = 0
     verified: bool = False
     on_domain: int = 0
@@ -140,12 +144,7 @@ class Declarations:
         without a row, or in a log that keeps no organisations, nothing is known: it weighs nothing.
         """
         valid = self.verified[accounts] & (self.since[accounts] <= first_exchange - NOTICE)
-        named = self.organisation[accounts][valid]
-        if len(named):
-            codes, counts = np.unique(named, return_counts=True)
-            best, inside = int(codes[counts.argmax()]), int(counts.max())
-        else:
-            best, inside = -1, 0
+        inside, best = _commonest(self.organisation[accounts][valid])
         outside = accounts[~(valid & (self.organisation[accounts] == best))]
         openly = (
             best >= 0
@@ -168,14 +167,19 @@ class Declarations:
 
     def _claim(self, accounts: IntArray, valid: npt.NDArray[np.bool_]) -> Claim:
         """What is said or shown of a common owner by members whose declaration does not count."""
+
+        def told(members: int) -> int:
+            return members if members >= max(MINIMUM, len(accounts) / 2) else 0
+
         naming, best = _commonest(self.organisation[accounts][~valid])
         on_domain, domain = _commonest(self.domain[accounts])
-        own = 2 * on_domain > int((self.domain == domain).sum())
-        named = accounts[self.organisation[accounts] == best] if naming else accounts[:0]
+        is_theirs = 2 * on_domain > int((self.domain == domain).sum())
+        named = (best >= 0) & (self.organisation[accounts] == best)
         return Claim(
-            naming=naming,
-            verified=bool(self.verified[named].any()),
-            on_domain=on_domain if own else 0,
+            accounts=len(accounts),
+            naming=told(naming),
+            verified=bool(self.verified[accounts][named].any()),
+            on_domain=told(on_domain) if is_theirs else 0,
         )
 
     def _belongs(self, accounts: IntArray, organisation: int) -> npt.NDArray[np.bool_]:

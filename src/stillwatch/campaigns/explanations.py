@@ -17,7 +17,7 @@ from stillwatch.campaigns.honest import circumstances_of, claimed, strongest_exp
 from stillwatch.campaigns.looks import TIED
 from stillwatch.campaigns.roles import MemberTraffic, reason_for
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
-from stillwatch.records import Reason, Role
+from stillwatch.records import NOT_COLLECTING, Reason, Role
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
 from stillwatch.signals.shared_facts import Facts
@@ -118,7 +118,7 @@ def clause_words(weighed: Weighed, decision: Decision, index: int) -> dict[str, 
                 [
                     f"{together.inside} of {len(group.group.accounts)} in one declared "
                     "organisation" + _unsaid(together.unknown),
-                    *claimed(together.claim, len(group.group.accounts)),
+                    *claimed(together.claim),
                 ]
             ),
             "usual": "four fifths or more where accounts are openly together",
@@ -172,18 +172,18 @@ def why_not_reported(weighed: Weighed, decision: Decision, index: int, rate: flo
         )
     if np.isneginf(group.log_e_crowds):
         return (
-            "Not shown to collect: account by account, a crowd of as many accounts drawn at random looks "
+            f"{NOT_COLLECTING}: account by account, a crowd of as many accounts drawn at random looks "
             "as much like collection."
         )
     above = decision.owners_like(group.score)
     if above == 0:
         return (
-            f"Not shown to collect: none of {len(decision.reference):,} owners of this log looks as much "
+            f"{NOT_COLLECTING}: none of {len(decision.reference):,} owners of this log looks as much "
             f"like collection, but they are too few for a false discovery rate of {rate:g} by groups "
             "and by accounts."
         )
     return (
-        f"Not shown to collect: {above:,} of {len(decision.reference):,} owners of this log look as much like "
+        f"{NOT_COLLECTING}: {above:,} of {len(decision.reference):,} owners of this log look as much like "
         f"collection; too many for a false discovery rate of {rate:g}."
     )
 
@@ -309,7 +309,7 @@ def disproofs(group: WeighedGroup) -> list[str]:
         "The template found in public before the campaign's first exchange, with unrelated users.",
         "A customer of any member account who shows where the answers went, and it is a product.",
     ]
-    if claimed(group.togetherness.claim, len(group.group.accounts)):
+    if claimed(group.togetherness.claim):
         found[0] = (
             "The organisation that the accounts name, or whose e-mail domain they are on, confirming "
             "that they and their work are its own."

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.campaigns.declared import MINIMUM, Claim
+from stillwatch.campaigns.declared import Claim
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
 from stillwatch.signals.shared_facts import Facts
 
@@ -166,7 +166,7 @@ def _crowd(seen: Circumstances) -> tuple[str, str]:
 def _owner(seen: Circumstances) -> tuple[str, str]:
     """One owner who has not said so."""
     together = _held_in_common(seen)
-    if seen.claim.naming >= MINIMUM:
+    if seen.claim.naming:
         return "A firm that names itself in a way that does not count as declared.", together
     if together:
         return "A firm, family or office that never declared its accounts.", together
@@ -197,25 +197,25 @@ def _held_in_common(seen: Circumstances) -> str:
     held = [
         f"{share:.0%} of the members share one {what}" for what, share in shares if share >= 0.5
     ]
-    return "; ".join([*claimed(seen.claim, seen.accounts), *held])
+    return "; ".join([*claimed(seen.claim), *held])
 
 
-def claimed(claim: Claim, accounts: int) -> list[str]:
-    """What members say or show of a common owner, in words; nothing that fewer than half do."""
+def claimed(claim: Claim) -> list[str]:
+    """What members say or show of a common owner, in words."""
     said = []
-    if 2 * claim.naming >= accounts and claim.naming >= MINIMUM:
+    if claim.naming:
         why = (
             "verified, but not for 30 days at their first exchange"
             if claim.verified
             else "not verified"
         )
         said.append(
-            f"{claim.naming} of {accounts} accounts name one organisation, which does not count as "
+            f"{claim.naming} of {claim.accounts} accounts name one organisation, which does not count as "
             f"declared: it is {why}"
         )
-    if 2 * claim.on_domain >= accounts and claim.on_domain >= MINIMUM:
+    if claim.on_domain:
         said.append(
-            f"{claim.on_domain} of {accounts} accounts are on one e-mail domain that hardly anybody "
+            f"{claim.on_domain} of {claim.accounts} accounts are on one e-mail domain that hardly anybody "
             "else is on"
         )
     return said

@@ -265,9 +265,7 @@ def _campaign(
             q=rate,
             e=e_value,
             actors=actors,
-            claimed_owner=claimed(
-                case.weighed.togetherness.claim, len(case.weighed.group.accounts)
-            ),
+            claimed_owner=claimed(case.weighed.togetherness.claim),
         ),
     )
 

@@ -8,7 +8,6 @@ import json
 import resource
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn, ParamSpec
 
 from rich.console import Console
@@ -42,21 +41,14 @@ P = ParamSpec("P")
 
 def peak_memory_bytes() -> int:
     """Of the whole process tree: this process, and the largest of those it started and awaited."""
+    from stillwatch.sources.memory import process_bytes
+
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     own, awaited = (
         resource.getrusage(who).ru_maxrss * unit
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    return (_high_water_bytes() or own) + awaited
-
-
-def _high_water_bytes() -> int | None:
-    """What Linux says this program held at most; `ru_maxrss` begins with what its parent held."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
+    return (process_bytes("VmHWM") or own) + awaited
 
 
 def say(message: str) -> None:

@@ -23,7 +23,7 @@ from stillwatch.dossier.words import (
     percent,
     rate_in_words,
 )
-from stillwatch.records import Findings, InputError, Reason
+from stillwatch.records import NOT_COLLECTING, Findings, InputError, Reason
 
 __all__ = ["Explanation", "explain"]
 
@@ -255,7 +255,6 @@ def _weighed(group: Mapping[str, Any], reported: str) -> Reason:
     )
 
 
-_NOT_COLLECTING = "Not shown to collect"  # how the scan begins to say so
 _CLAUSES = {"acts_as_one": "acts as one", "undeclared": "undeclared", "collects": "collects"}
 
 
@@ -264,7 +263,7 @@ def _e_values(group: Mapping[str, Any], which: str) -> str:
 
     What a group collects is asked only once the others have not held it back.
     """
-    held_back = not (group["why_not_reported"] or _NOT_COLLECTING).startswith(_NOT_COLLECTING)
+    held_back = not (group["why_not_reported"] or NOT_COLLECTING).startswith(NOT_COLLECTING)
     values = {words: figure(group[f"e_{clause}{which}"]) for clause, words in _CLAUSES.items()}
     if held_back and not group[f"e_collects{which}"]:
         values["collects"] = "not asked"

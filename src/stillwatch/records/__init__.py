@@ -44,6 +44,7 @@ from stillwatch.records.truth import (
 )
 from stillwatch.records.validation import Conformed, conform
 from stillwatch.records.words import (
+    NOT_COLLECTING,
     AccountId,
     CampaignId,
     CampaignStatus,
@@ -64,6 +65,7 @@ __all__ = [
     "LOG_TABLES",
     "MEMBERS",
     "MODEL_RELEASES",
+    "NOT_COLLECTING",
     "TESTED",
     "TIMESTAMP",
     "TRUTH_ACCOUNTS",

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NewType
 
 __all__ = [
+    "NOT_COLLECTING",
     "AccountId",
     "CampaignId",
     "CampaignStatus",
@@ -14,6 +15,9 @@ __all__ = [
     "Role",
     "Target",
 ]
+
+NOT_COLLECTING = "Not shown to collect"
+"""How `why_not_reported` begins of a group that claim 3 holds back, and of no other."""
 
 AccountId = NewType("AccountId", str)
 ExchangeId = NewType("ExchangeId", str)

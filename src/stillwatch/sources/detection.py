@@ -20,15 +20,13 @@ from stillwatch.sources.adapter import (
     Unreadable,
     load_adapter,
 )
-from stillwatch.sources.known_logs import KnownLog, known_log
+from stillwatch.sources.known_logs import FIRST_ROWS, KnownLog, known_log
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.network_rows import IMPORTED_TABLES, NETWORK
 from stillwatch.sources.unpacking import beginning_only
 
 __all__ = ["Candidate", "detect_format"]
 
-# Enough to tell, and little enough that a file of any size is looked at in a moment.
-_ITEMS = 200
 _FILES = 5
 _BEGINNING = 2 * 2**20
 # What it is worth that a row is an exchange although nobody is billed for it, or at no time.
@@ -134,7 +132,7 @@ def _tried(name: str, path: Path) -> Candidate:
     reason = ""
     is_network = False
     try:
-        for item in islice(_told(load_adapter(name, ImportRequest((path,))), path), _ITEMS):
+        for item in islice(_told(load_adapter(name, ImportRequest((path,))), path), FIRST_ROWS):
             if isinstance(item, Remark):
                 continue
             if isinstance(item, Unreadable):
@@ -157,7 +155,7 @@ def _tried(name: str, path: Path) -> Candidate:
 
 def _told(adapter: Adapter, path: Path) -> Iterator[Item]:
     """What the adapter says of a file, and what it kept for a second file such as a batch's."""
-    yield from islice(adapter.read(path), _ITEMS)
+    yield from islice(adapter.read(path), FIRST_ROWS)
     if isinstance(adapter, Gathering):
         yield from (item for _, item in adapter.remaining())
 

@@ -17,10 +17,11 @@ from stillwatch.sources.bedrock_companions import is_companion
 from stillwatch.sources.log_records import log_records
 from stillwatch.sources.values import mapping, sequence
 
-__all__ = ["KnownLog", "known_log"]
+__all__ = ["FIRST_ROWS", "KnownLog", "known_log"]
 
-# Enough to tell, and little enough that a file of any size is looked at in a moment.
-_ROWS = 200
+FIRST_ROWS = 200
+"""Enough to tell, and little enough that a file of any size is looked at in a moment."""
+
 _MAPS = "docs/sources/maps"
 
 
@@ -122,7 +123,7 @@ def known_log(path: Path) -> tuple[KnownLog, int, int] | None:
         return _COMPANION, 1, 1
     found: Counter[KnownLog] = Counter()
     rows = 0
-    for row in islice(_rows(path), _ROWS):
+    for row in islice(_rows(path), FIRST_ROWS):
         rows += 1
         for is_so, known in _MARKS:
             if is_so(row):
@@ -137,6 +138,6 @@ def known_log(path: Path) -> tuple[KnownLog, int, int] | None:
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     """The objects of a file that can be read; a file that is none of rows has none."""
     # A file of noise may never have one.
-    for item in islice(log_records(path), 5 * _ROWS):
+    for item in islice(log_records(path), 5 * FIRST_ROWS):
         if not isinstance(item, Unreadable):
             yield mapping(item[1])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["MOST_BYTES", "TooLargeError", "bounded_memory"]
+__all__ = ["MOST_BYTES", "TooLargeError", "bounded_memory", "process_bytes"]
 
 MOST_BYTES = 256 * 2**20
 """Twice what the longest row of plain text takes while it is read."""
@@ -36,7 +36,7 @@ def bounded_memory(what: str) -> Iterator[None]:
     Raises:
         TooLargeError: The block asked for more.
     """
-    held = _bytes_held()
+    held = process_bytes("VmData")
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     try:
         if held is not None:
@@ -56,11 +56,16 @@ def _least(wanted: int, allowed: int) -> int:
     return wanted if allowed == resource.RLIM_INFINITY else min(wanted, allowed)
 
 
-def _bytes_held() -> int | None:
-    """The private memory of this process as the limit counts it; None where nobody says."""
+def process_bytes(field: str) -> int | None:
+    """What Linux says of this process's memory, in bytes; None where nobody says.
+
+    Args:
+        field: Of `/proc/self/status`: `VmData` is private memory as the limit counts it, `VmHWM`
+            the most that was held at once. (`ru_maxrss` begins with what the parent held.)
+    """
     try:
-        for line in _STATUS.read_bytes().splitlines():
-            if line.startswith(b"VmData:"):
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass

@@ -11,13 +11,13 @@ import pyarrow.compute as pc
 
 from stillwatch.records import TIMESTAMP
 
-__all__ = ["plain_column"]
+__all__ = ["FIRST_MOMENT", "LAST_MOMENT", "plain_column"]
 
 _TEXTS = pa.list_(pa.string())
 _LEAST_INT = -(2**63)
 # What Python's own moments reach; Arrow's reach further.
-_FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
-_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
+FIRST_MOMENT = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
+LAST_MOMENT = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
 
 
 def plain_column(values: Sequence[Any], arrow_type: pa.DataType) -> pa.Array | None:
@@ -50,7 +50,7 @@ def _made(values: Sequence[Any], kinds: set[type], arrow_type: pa.DataType) -> p
 
 
 def _is_in_calendar(moments: pa.Array) -> bool:
-    within = pc.and_(pc.greater_equal(moments, _FIRST), pc.less_equal(moments, _LAST))
+    within = pc.and_(pc.greater_equal(moments, FIRST_MOMENT), pc.less_equal(moments, LAST_MOMENT))
     return bool(pc.all(within).as_py() is not False)
 
 

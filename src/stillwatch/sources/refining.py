@@ -23,6 +23,7 @@ from stillwatch.identity import (
 from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.network_rows import IMPORTED_TABLES
+from stillwatch.sources.plain_columns import FIRST_MOMENT, LAST_MOMENT
 from stillwatch.sources.rows import typed_column
 from stillwatch.sources.unsaid import without_stand_ins
 
@@ -32,8 +33,6 @@ LINE = "_line"
 _DEFAULT_SOURCE = "default"
 # No hosted language model answered before; an earlier time is a wrong unit or an unset clock.
 _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
-_FIRST = pa.scalar(datetime.min.replace(tzinfo=UTC), TIMESTAMP)
-_LAST = pa.scalar(datetime.max.replace(tzinfo=UTC), TIMESTAMP)
 _CLOCK_TOLERANCE = timedelta(days=1)
 # Lower case only: to SQL "Model" and "model" are one column.
 _EXTRA_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
@@ -152,7 +151,7 @@ class Refiner:
             values = result.rows[item.name]
             if item.required:
                 reason = f"{item.name} lies beyond all calendars: check its unit."
-                _reject(result, _is_beyond(values, _LAST), reason)
+                _reject(result, _is_beyond(values, LAST_MOMENT), reason)
                 continue
             wrong = _is_beyond(values, latest)
             if number := pc.sum(wrong).as_py():
@@ -246,7 +245,7 @@ def _reject(result: Refined, wrong: pa.ChunkedArray, reason: str) -> None:
 
 def _is_beyond(values: pa.ChunkedArray, latest: pa.Scalar) -> pa.ChunkedArray:
     """Which moments no calendar, and no Python that reads the lake, can name; or a later one."""
-    return pc.fill_null(pc.or_(pc.less(values, _FIRST), pc.greater(values, latest)), False)
+    return pc.fill_null(pc.or_(pc.less(values, FIRST_MOMENT), pc.greater(values, latest)), False)
 
 
 def _emptied(values: pa.ChunkedArray, wrong: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -279,7 +278,7 @@ def _drop_unfit_columns(result: Refined, schema: TableSchema) -> None:
         else:
             kept[name] = column.cast(plain, safe=False)
             if plain == TIMESTAMP:
-                wrong = _is_beyond(kept[name], _LAST)
+                wrong = _is_beyond(kept[name], LAST_MOMENT)
                 if number := pc.sum(wrong).as_py():
                     result.emptied[name] += number
                     kept[name] = _emptied(kept[name], wrong)
