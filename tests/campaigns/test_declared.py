@@ -271,6 +271,11 @@ def test_an_undeclared_team_that_collects_is_a_campaign(tmp_path: Path) -> None:
             "name one organisation, which does not count as declared: it is verified, but not for "
             "30 days at their first exchange",
         ),
+        (
+            {"organization_verified": "contract"},
+            "name one organisation, which does not count as declared: it is verified, but the log "
+            "does not say since when",
+        ),
     ],
 )
 def test_a_report_says_which_owner_its_accounts_name(
@@ -288,6 +293,18 @@ def test_a_report_says_which_owner_its_accounts_name(
     assert named in findings.notes["clauses"][row["campaign_id"]]["undeclared"]["observed"]
     assert named in weighed["honest_explanation"]
     assert findings.notes["disprove"][row["campaign_id"]][0].startswith("The organisation that")
+
+
+@pytest.mark.parametrize(("naming", "said"), [(4, 0), (5, 5), (6, 6)])
+def test_what_fewer_than_half_of_the_accounts_say_is_not_said_of_the_group(
+    naming: int, said: int, tmp_path: Path
+) -> None:
+    """Four of ten who name a firm do not speak for the others."""
+    named = FIRM | {"organization_verified": "none"}
+    elsewhere = [{"organization_verified": "none"}] * (10 - naming)
+    claim = weighed(told(*[named] * naming, *elsewhere), tmp_path).claim
+
+    assert (claim.naming, claim.on_domain) == (said, said)
 
 
 def test_a_report_says_that_its_accounts_have_a_domain_of_their_own(tmp_path: Path) -> None:

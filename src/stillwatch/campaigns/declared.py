@@ -50,7 +50,9 @@ class Claim:
         accounts: Number of members.
         naming: How many name one and the same organisation, which does not count; 0 where fewer
             than half of them, or than `MINIMUM`, do.
-        verified: It is verified, though not for 30 days at the group's first exchange.
+        verified: It is verified, though not for 30 days at the group's first exchange, as far as
+            the log tells.
+        dated: The log says since when it is.
         on_domain: How many are on one e-mail domain, if most of its accounts are members; 0 where
             too few are, as above.
     """
@@ -58,6 +60,7 @@ class Claim:
     accounts: int = 0
     naming: int = 0
     verified: bool = False
+    dated: bool = False
     on_domain: int = 0
 
 
@@ -179,6 +182,7 @@ class Declarations:
             accounts=len(accounts),
             naming=told(naming),
             verified=bool(self.verified[accounts][named].any()),
+            dated=bool((self.since[accounts][named] != NEVER).any()),
             on_domain=told(on_domain) if is_theirs else 0,
         )
 

@@ -204,11 +204,12 @@ def claimed(claim: Claim) -> list[str]:
     """What members say or show of a common owner, in words."""
     said = []
     if claim.naming:
-        why = (
-            "verified, but not for 30 days at their first exchange"
-            if claim.verified
-            else "not verified"
-        )
+        if not claim.verified:
+            why = "not verified"
+        elif claim.dated:
+            why = "verified, but not for 30 days at their first exchange"
+        else:
+            why = "verified, but the log does not say since when"
         said.append(
             f"{claim.naming} of {claim.accounts} accounts name one organisation, which does not count as "
             f"declared: it is {why}"
