@@ -25,7 +25,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from stillwatch.lake.log import Log
-from stillwatch.lake.queries import load_query
 from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.records import ActorProfile
 from stillwatch.signals.traffic import Traffic
@@ -154,11 +153,9 @@ def _accounts_with_values(
     found: dict[tuple[int, str], Flags] = {}
     if not wanted:
         return found
-    log.connection.register("actor_values", pa.Table.from_pylist(wanted))
-    rows = log.connection.execute(load_query("actor_values")).fetchall()
-    log.connection.unregister("actor_values")
+    answer = log.ask("actor_values", tables={"actor_values": pa.Table.from_pylist(wanted)})
     names = traffic.account_names
-    for account_id, profile, family in rows:
+    for account_id, profile, family in zip(*answer.to_pydict().values(), strict=True):
         at = int(np.searchsorted(names, account_id))
         if at < len(names) and names[at] == account_id:
             flags = found.setdefault((profile, family), np.zeros(len(names), np.bool_))

@@ -10,10 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from stillwatch.lake.log import Log
-from stillwatch.lake.queries import load_query
 from stillwatch.linking.groups import Group
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.traffic import Traffic
@@ -246,7 +244,7 @@ class AccountRecords:
 
 def read_account_records(log: Log, account_names: npt.NDArray[np.str_]) -> AccountRecords:
     """Read the accounts table beside the traffic's accounts; accounts without a row say nothing."""
-    table: pa.Table = log.connection.sql(load_query("account_facts")).to_arrow_table()
+    table = log.ask("account_facts")
     ids = np.asarray(table["account_id"].to_pylist(), dtype=np.str_)
     position = np.full(len(account_names), -1)
     if len(ids) and len(account_names):

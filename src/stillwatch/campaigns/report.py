@@ -24,7 +24,6 @@ from stillwatch.campaigns.timeline import FirstFlags
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
-from stillwatch.lake.queries import load_query
 from stillwatch.linking.groups import Group
 from stillwatch.linking.links import links_within
 from stillwatch.records import (
@@ -179,12 +178,10 @@ def _member_traffic(
 ) -> dict[str, list[MemberTraffic]]:
     if not cases:
         return {}
-    log.connection.register("attributed", _attributed(weighed, cases))
-    rows = log.connection.execute(load_query("member_traffic")).fetchall()
-    log.connection.unregister("attributed")
+    answer = log.ask("member_traffic", tables={"attributed": _attributed(weighed, cases)})
     found: dict[str, list[MemberTraffic]] = {}
-    for row in rows:
-        *facts, networks, clients = row
+    for row in answer.to_pylist():
+        *facts, networks, clients = row.values()
         places = [[Place(*counted) for counted in kind] for kind in (networks, clients)]
         member = MemberTraffic(*[*facts, *places])
         found.setdefault(member.campaign_id, []).append(member)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -112,6 +112,41 @@ class Log:
         self._count(f"starts before {EARLIEST.year} (is its time in other units?)", early)
         known = pc.fill_null(pc.less(started, pa.scalar(self.as_of, TIMESTAMP)), False)
         return pc.and_(pc.and_(complete, pc.invert(pc.or_(early, future))), known)
+
+    def ask(
+        self,
+        query: str,
+        *,
+        parameters: Mapping[str, object] | None = None,
+        tables: Mapping[str, pa.Table] | None = None,
+    ) -> pa.Table:
+        """The answer to a named query (`queries/QUERY.sql`), in the order that it asks for.
+
+        Args:
+            parameters: What the query calls `$name`.
+            tables: Tables that it reads beside the log's views, by name.
+        """
+        with self._lent(tables or {}):
+            asked = self.connection.sql(load_query(query), params=dict(parameters or {}))
+            answer: pa.Table = asked.to_arrow_table()
+        return answer
+
+    def ask_in_batches(
+        self, query: str, tables: Mapping[str, pa.Table]
+    ) -> Iterator[pa.RecordBatch]:
+        """The answer to a named query in bounded memory, in no order."""
+        with self._lent(tables):
+            yield from self.connection.sql(load_query(query)).to_arrow_reader(BATCH_ROWS)
+
+    @contextmanager
+    def _lent(self, tables: Mapping[str, pa.Table]) -> Iterator[None]:
+        for name, table in tables.items():
+            self.connection.register(name, table)
+        try:
+            yield
+        finally:
+            for name in tables:
+                self.connection.unregister(name)
 
     def hide_repeated_ids(self) -> None:
         """Make the view `exchanges` show each id once, the earliest.

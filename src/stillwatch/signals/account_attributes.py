@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.lake.log import Log
-from stillwatch.lake.queries import load_query
 
 __all__ = ["AccountAttributes", "read_account_attributes"]
 
@@ -85,7 +84,7 @@ class AccountAttributes:
 
 def read_account_attributes(log: Log, account_names: npt.NDArray[np.str_]) -> AccountAttributes:
     """Read the accounts table beside the traffic's accounts."""
-    table: pa.Table = log.connection.sql(load_query("account_attributes")).to_arrow_table()
+    table: pa.Table = log.ask("account_attributes")
     ids = np.asarray(table["account_id"].to_pylist(), dtype=np.str_)
     position = np.full(len(account_names), -1)
     if len(ids) and len(account_names):

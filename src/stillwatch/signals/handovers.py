@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.lake.log import Log
-from stillwatch.lake.queries import load_query
 from stillwatch.signals.traffic import Traffic
 
 __all__ = ["KINDS", "Handovers", "History", "Passed", "read_handovers"]
@@ -133,8 +132,8 @@ class Handovers:
 
 def read_handovers(log: Log, traffic: Traffic) -> Handovers:
     """Read what moved between the accounts of a log, and what histories they sent in."""
-    moved: pa.Table = log.connection.sql(load_query("handovers")).to_arrow_table()
-    days: pa.Table = log.connection.sql(load_query("carried_history")).to_arrow_table()
+    moved = log.ask("handovers")
+    days = log.ask("carried_history")
     giver, taker = (_positions(moved[name], traffic) for name in ("giver", "taker"))
     rows = _rows(moved["exchange_id"], traffic)
     known = (giver >= 0) & (taker >= 0) & (rows >= 0)

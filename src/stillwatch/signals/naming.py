@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.lake.log import BATCH_ROWS, Log
+from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import naming_model
-from stillwatch.lake.queries import load_query
 from stillwatch.lake.sketch import purposes_of_texts
 from stillwatch.signals.traffic import Traffic
 
@@ -39,12 +38,8 @@ def purposes_read_again(
         "place": pa.array(np.arange(len(rows))),
         "exchange_id": traffic.exchange_ids.take(pa.array(rows)).cast(pa.string()),
     }
-    log.connection.register("chosen", pa.table(chosen))
-    query = load_query("texts_again")
-    texts: pa.RecordBatchReader = log.connection.sql(query).to_arrow_reader(BATCH_ROWS)
-    for batch in texts:
+    for batch in log.ask_in_batches("texts_again", {"chosen": pa.table(chosen)}):
         found = purposes_of_texts(batch, naming_model())
         worded = found.any(axis=1)
         shares[batch.column("place").to_numpy()[worded]] = found[worded]
-    log.connection.unregister("chosen")
     return shares

@@ -37,10 +37,7 @@ class Releases:
 
 def read_releases(log: Log) -> Releases:
     """Read the log's table of model releases; empty where it has none."""
-    table: pa.Table = log.connection.sql(
-        "select model, released_at from model_releases "
-        "where model is not null and released_at is not null order by released_at, model"
-    ).to_arrow_table()
+    table = log.ask("releases")
     models = hash_strings(table["model"].combine_chunks())
     released = pc.cast(table["released_at"], pa.timestamp("us", tz="UTC")).cast(pa.int64())
     return Releases(models.to_numpy(zero_copy_only=False).astype(np.int64), released.to_numpy())

@@ -14,7 +14,6 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 
 from stillwatch.lake.log import Log
-from stillwatch.lake.queries import load_query
 
 __all__ = ["FAMILIES", "Facts", "Sightings", "read_sightings"]
 
@@ -238,8 +237,7 @@ def read_sightings(
     Args:
         grid_hours: Counted by so many hours, from midnight (UTC), in place of by day.
     """
-    asked = log.connection.sql(load_query("shared_facts"), params={"hours": grid_hours})
-    result: pa.Table = asked.to_arrow_table()
+    result = log.ask("shared_facts", parameters={"hours": grid_hours})
     accounts = _dictionary(result["account_id"])
     kind = _dictionary(result["kind"])
     known = np.asarray(accounts.dictionary.to_pylist(), dtype=np.str_)
