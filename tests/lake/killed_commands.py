@@ -22,6 +22,7 @@ _PROCESSES.set_forkserver_preload(
     [
         "stillwatch.cli.main",
         "stillwatch.lake.check",
+        "stillwatch.lake.compaction",
         "stillwatch.lake.writer",
         "stillwatch.sources.pipeline",
         "stillwatch.campaigns.scan",

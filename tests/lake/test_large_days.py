@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from lake_rows import START, new_lake
 
-import stillwatch.lake.draft
+import stillwatch.lake.pieces
 from stillwatch.lake.store import Lake
 
 
@@ -43,7 +43,7 @@ def test_day_cut_into_pieces_is_the_day_written_at_once(
     """Exchanges and sketches lie as they would; one moment with all of them is no trouble."""
     day = a_day(1_000, moments=moments)
     whole = new_lake(tmp_path / "whole", day)
-    monkeypatch.setattr(stillwatch.lake.draft, "_BYTES_SORTED_AT_ONCE", 4_000)
+    monkeypatch.setattr(stillwatch.lake.pieces, "_BYTES_SORTED_AT_ONCE", 4_000)
 
     cut = new_lake(tmp_path / "cut", day, day.slice(0, 100))
 

@@ -102,7 +102,9 @@ def _at_once(
 def test_all_at_once_make_the_lake_that_one_after_the_other_makes(
     rounds: int, tmp_path: Path
 ) -> None:
-    """Imports of seven formats, a rotation, a check, a repair, an export and a scan; some killed.
+    """Imports of seven formats, a rotation, a check, a repair, a compaction, an export and a scan.
+
+    Some are killed.
 
     Whoever was killed, or refused for the new key, is run again.
     """
@@ -127,6 +129,7 @@ def _play(folder: Path, seed: int) -> None:
         "check": ["lake", "check", "--lake", str(lake)],
         "repair": ["lake", "repair", "--set-aside", "--lake", str(lake)],
         "export": ["quarantine", "export", "--lake", str(lake), "--out", str(folder / "out")],
+        "compact": ["lake", "compact", "--lake", str(lake)],
         "scan": ["scan", "--no-timeline", "--lake", str(lake)],
     }
     if chance.random() < 0.6:

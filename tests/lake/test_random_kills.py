@@ -1,4 +1,4 @@
-"""Two imports, a scan and kills at random: no loss, no double, no half."""
+"""Two imports, a scan, a compaction and kills at random: no loss, no double, no half."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from lake_rows import exchanges
 
 from stillwatch.identity import create_key
 from stillwatch.lake.check import check_lake
+from stillwatch.lake.compaction import compact_lake
 from stillwatch.lake.store import Lake
 from stillwatch.records import read_findings
 
 # An import of this size takes about as many steps in the lake's folder.
-STEPS_OF_AN_IMPORT, STEPS_OF_A_SCAN = 90, 60
+STEPS_OF_AN_IMPORT, STEPS_OF_A_SCAN, STEPS_OF_A_COMPACTION = 90, 60, 70
 SECONDS = 600
 
 
@@ -41,7 +42,7 @@ class Rounds:
         create_key(folder / "key")
 
     def play(self) -> None:
-        """Two imports that share a third of their rows and a scan at once; some are killed."""
+        """Two imports that share a third of their rows, a scan and a compaction; some are killed."""
         sure_before = set(self.sure)
         numbers = [range(self.next, self.next + 40), range(self.next + 26, self.next + 66)]
         self.next += 66
@@ -52,8 +53,16 @@ class Rounds:
         ]
         words = ["scan", "--lake", str(self.lake), "--no-timeline"]
         scan = self.start("scan", words, STEPS_OF_A_SCAN)
+        words = [
+            "lake",
+            "compact",
+            "--lake",
+            str(self.lake),
+            self.random.choice(["--json", "--now"]),
+        ]
+        compaction = self.start("compaction", words, STEPS_OF_A_COMPACTION)
         deadline = time.monotonic() + SECONDS
-        for process in (*imports, scan):
+        for process in (*imports, scan, compaction):
             process.join(max(deadline - time.monotonic(), 0))
             assert process.exitcode is not None, "a command hangs"
         for i, process in enumerate(imports):
@@ -66,6 +75,9 @@ class Rounds:
         nothing_yet = "no lake here" in said or (not sure_before and "no Parquet file" in said)
         assert scan.exitcode in (0, KILLED) or nothing_yet, said
         self.count("scan", scan.exitcode)
+        said = self.output("compaction")
+        assert compaction.exitcode in (0, KILLED) or "no lake here" in said, said
+        self.count("compaction", compaction.exitcode)
         self.look([ids[0] - ids[1], ids[1] - ids[0], ids[0] & ids[1]])
 
     def look(self, apart: list[set[str]]) -> None:
@@ -90,6 +102,9 @@ class Rounds:
         self.sure = found
         if lake.findings_directory.exists():
             assert "scanned_at" in read_findings(lake.findings_directory).notes
+
+    def days(self) -> set[str]:
+        return {path.parent.name for path in Lake.open(self.lake).files("exchanges")}
 
     def start(self, name: str, words: list[str], steps: int):
         die_at = self.random.randint(1, steps) if self.random.random() < 0.5 else 0
@@ -123,6 +138,10 @@ def test_two_imports_a_scan_and_kills(tmp_path: Path, count: int) -> None:
     for _ in range(count):
         rounds.play()
 
+    if rounds.sure:
+        assert compact_lake(rounds.lake).problems == ()
+        rounds.look([])
+        assert len(Lake.open(rounds.lake).files("exchanges")) == len(rounds.days())
     last = rounds.import_words("last", range(rounds.next, rounds.next + 5))
     process = start_command(last, lake=rounds.lake, die_at=0, output=tmp_path / "last.txt")
     process.join(SECONDS)
@@ -146,3 +165,26 @@ def test_import_killed_at_every_step(tmp_path: Path) -> None:
         rounds.look([{f"e{n}" for n in range(40)}])
     assert step > STEPS_OF_AN_IMPORT / 4
     assert check_lake(rounds.lake).leftovers == []
+
+
+@pytest.mark.parametrize("every", [9, pytest.param(1, marks=pytest.mark.faults)])
+def test_compaction_killed_at_every_step(tmp_path: Path, every: int) -> None:
+    """Before it merges, writes, renames or commits: the rows are there once, with their sketches."""
+    rounds = Rounds(tmp_path, 0)
+    for number in range(3):
+        words = rounds.import_words("log", range(8 * number, 8 * number + 9))
+        start_command(words, lake=rounds.lake, die_at=0, output=tmp_path / "out.txt").join(SECONDS)
+    rounds.sure = {f"e{n}" for n in range(25)}
+    kills = 0
+    for step in range(1, 1000, every):
+        words = ["lake", "compact", "--lake", str(rounds.lake), "--now"]
+        process = start_command(words, lake=rounds.lake, die_at=step, output=tmp_path / "out.txt")
+        process.join(SECONDS)
+        rounds.look([])
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == KILLED, rounds.output("out")
+        kills += 1
+    assert kills > 20 / every
+    assert check_lake(rounds.lake).leftovers == []
+    assert len(list(rounds.lake.rglob("*.parquet"))) == 2 * len(rounds.days())

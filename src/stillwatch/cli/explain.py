@@ -75,7 +75,7 @@ def _is_in_log(log: Iterable[Path], account: str) -> bool:
 
     for path in log:
         if (path / MANIFEST).exists():
-            lake = Lake.open(path)
+            lake = click.get_current_context().with_resource(Lake.reading(path))
             files = [*lake.files("exchanges"), *lake.files("accounts")]
         else:
             files = parquet_files(path)

@@ -26,7 +26,8 @@ def command(lake_path: Path, out: Path, as_json: bool) -> None:
     from stillwatch.lake.export import export_lake
     from stillwatch.lake.store import Lake
 
-    rows = export_lake(Lake.open(lake_path), out)
+    with Lake.reading(lake_path) as lake:
+        rows = export_lake(lake, out)
     if as_json:
         emit_json(rows)
     say(

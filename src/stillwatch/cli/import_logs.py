@@ -162,6 +162,7 @@ def _import(
 
     from stillwatch.cli.import_table import Filled, known_columns, unable
     from stillwatch.identity import Tokeniser
+    from stillwatch.lake.readers import reading
     from stillwatch.lake.store import Lake
     from stillwatch.sources.mending import Mending
     from stillwatch.sources.pipeline import input_files, take_in
@@ -169,6 +170,7 @@ def _import(
     started = time.monotonic()
     paths = input_files(inputs)
     tokeniser = Tokeniser(_key_of_lake(key, lake_path))
+    click.get_current_context().with_resource(reading(lake_path))
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
     now, settled = datetime.now(UTC), 0
     with lake.writer() as writer, _progress(len(paths)) as on_file:

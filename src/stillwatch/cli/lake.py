@@ -1,4 +1,4 @@
-"""`stillwatch lake`: is a lake whole, and how is it made whole?"""
+"""`stillwatch lake`: is a lake whole, how is it made whole, and how are its files kept few?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from stillwatch.cli.output import FAILED, emit_json, people, reports_errors, say
+from stillwatch.cli.output import FAILED, amount, emit_json, people, reports_errors, say
 
 __all__ = ["command"]
 
@@ -18,14 +18,20 @@ _lake = click.option(
     "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_now = click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help="Remove replaced files at once if no stillwatch reads them, and not after a day.",
+)
 _SHOWN = 20
 
 
 @click.group(name="lake")
 def command() -> None:
-    """Check a lake, or repair it.
+    """Check a lake, repair it, or merge its small files.
 
-    Both may run while others import and scan.
+    All may run while others import and scan.
     """
 
 
@@ -116,6 +122,76 @@ def repair(lake_path: Path, set_aside: bool, as_json: bool) -> None:
         say("Exchanges there that can be read go back with `stillwatch import --format canonical`.")
     else:
         say("No file is damaged.")
+
+
+@command.command()
+@_lake
+@click.option(
+    "--files-a-day",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Leave a day alone that has no more files.",
+)
+@_now
+@_json
+@reports_errors
+def compact(lake_path: Path, files_a_day: int, at_once: bool, as_json: bool) -> None:
+    """Merge a day's many small files into few, in one step.
+
+    Rows, their sketches and findings stay as they are. Of a day with more than --files-a-day, the
+    smallest go together, and a file only with those that are as large as itself. Exit status 1 when
+    a file is damaged: what would be merged with it stays.
+    """
+    from stillwatch.lake.compaction import compact_lake
+
+    started = time.monotonic()
+    done = compact_lake(lake_path, most_files=files_a_day)
+    removed = _remove_replaced(lake_path) if at_once else None
+    if as_json:
+        emit_json(
+            {
+                "files_before": done.before,
+                "files": done.after,
+                "merged": done.merged,
+                "rows": done.rows,
+                "overtaken": done.overtaken,
+                "problems": [
+                    {"where": p.where, "what": p.what, "remedy": p.remedy} for p in done.problems
+                ],
+                "removed": removed,
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
+    for problem in done.problems[:_SHOWN]:
+        say(f"{problem.where}: {problem.what} {problem.remedy}")
+    say(
+        f"Merged {amount(done.merged, 'file')} with {amount(done.rows, 'row')}: the lake had "
+        f"{amount(done.before, 'file')} and has {done.after:,}."
+    )
+    if done.overtaken:
+        say(f"{done.overtaken:,} stay, since others replaced some meanwhile. Run this again.")
+    if done.merged and not at_once:
+        say(_GOES_LATER)
+    if done.problems:
+        sys.exit(FAILED)
+
+
+_GOES_LATER = (
+    "The files they take the place of stay for a day, for those who read them; the first import or "
+    "`stillwatch lake repair` after that removes them."
+)
+
+
+def _remove_replaced(lake: Path) -> int | None:
+    from stillwatch.lake.readers import remove_replaced
+
+    removed = remove_replaced(lake)
+    if removed is None:
+        say("Somebody is reading the lake, so replaced files stay; run this again with --now.")
+    else:
+        say(f"Removed {amount(removed, 'file')} that had been replaced or left behind.")
+    return removed
 
 
 @contextmanager

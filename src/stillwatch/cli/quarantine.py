@@ -51,7 +51,8 @@ def show(lake_path: Path, limit: int, mended_too: bool, as_json: bool) -> None:
     by_file: Counter[str] = Counter()
     rows: list[QuarantinedRow] = []
     mended = 0
-    for row in read_quarantine(Lake.open(lake_path).files("quarantine")):
+    lake = click.get_current_context().with_resource(Lake.reading(lake_path))
+    for row in read_quarantine(lake.files("quarantine")):
         if row.mended_at is None:
             by_reason[row.reason] += 1
             by_file[row.file] += 1
@@ -125,8 +126,9 @@ def export(lake_path: Path, out: Path, changed_too: bool, as_json: bool) -> None
         raise InputError(
             "there is something here already.", where=str(out), remedy="Give a new folder."
         )
-    files = Lake.open(lake_path).files("quarantine")
-    done = export_rows(read_quarantine(files), out, changed_too=changed_too)
+    with Lake.reading(lake_path) as lake:
+        rows = read_quarantine(lake.files("quarantine"))
+        done = export_rows(rows, out, changed_too=changed_too)
     if as_json:
         emit_json({"exported": done.rows, "formats": sorted(done.formats), "left": done.left})
     say(f"Wrote {amount(done.rows, 'row')}.")

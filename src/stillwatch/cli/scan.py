@@ -227,7 +227,8 @@ def _open(
     from stillwatch.lake.history import files_known_at
     from stillwatch.lake.store import Lake
 
-    snapshot = Lake.open(lake)
+    # None of its files is removed until the command ends.
+    snapshot = click.get_current_context().with_resource(Lake.reading(lake))
     require_whole(snapshot)
     log = open_log(
         exchanges=snapshot.files("exchanges"),

@@ -19,6 +19,7 @@ from stillwatch.lake.merging import KEYS
 from stillwatch.lake.parquet_source import parquet_source
 from stillwatch.lake.part_file import digest_of
 from stillwatch.lake.queries import load_query
+from stillwatch.lake.readers import reading
 from stillwatch.lake.store import Lake
 from stillwatch.lake.workplace import Leftovers, locked
 from stillwatch.records import InputError, Problem
@@ -72,6 +73,11 @@ def check_lake(
     Raises:
         InputError: There is no lake here.
     """
+    with reading(lake):
+        return _checked(lake, on_file)
+
+
+def _checked(lake: Path, on_file: Callable[[int, int], None]) -> Checked:
     checked = Checked()
     try:
         # A commit that is under way looks like leavings. Where nobody can write, none is.

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import duckdb
@@ -28,14 +27,13 @@ from stillwatch.lake.network import (
 )
 from stillwatch.lake.parquet_source import parquet_source
 from stillwatch.lake.part_file import ROWS_AT_ONCE, PartFile
+from stillwatch.lake.pieces import time_bounds
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.lake.staging import ORDINAL, Staging
 from stillwatch.records import EXCHANGES, StillwatchError
 
 __all__ = ["Draft"]
-
-_BYTES_SORTED_AT_ONCE = 128 * 2**20
 
 
 @dataclass(slots=True)
@@ -90,16 +88,20 @@ class Draft:
 
         Rows that they brought are taken out of ours, and small tables are merged with theirs.
         Texts are not sketched again, so this costs what the others brought and the small tables:
-        those that others changed, or of which values were corrected.
-        Only where proxies' logs are in play, or files were replaced, all is prepared anew.
+        those that others changed, or of which values were corrected; and, where files were
+        replaced, a look at all ids.
+        Only where proxies' logs are in play, or rows we passed over are gone, all is prepared anew.
         """
         seen, self.seen = self.seen, current
         before, now = set(seen.parts("exchanges")), set(current.parts("exchanges"))
         has_network = self._network or current.parts(NETWORK)
-        if before - now or (has_network and _logs(seen) != _logs(current)):
+        if has_network and _logs(seen) != _logs(current):
             self._prepare_exchanges()
-        elif now - before:
-            self._drop_rows_of([part for part in current.parts("exchanges") if part not in before])
+        else:
+            if now - before:
+                self._drop_rows_of([p for p in current.parts("exchanges") if p not in before])
+            if before - now and self._passed_over_what_is_gone():
+                self._prepare_exchanges()
         for table in MERGED_TABLES:
             # What an import corrects holds until its commit, not until it was prepared.
             if current.parts(table) != seen.parts(table) or HISTORIES.get(table) in self._history:
@@ -158,6 +160,16 @@ class Draft:
         fresh: int = self.database.execute("select count(*) from fresh").fetchall()[0][0]
         return days if fresh else []
 
+    def _passed_over_what_is_gone(self) -> bool:
+        """Whether the lake had exchanges of ours when the draft was made, and has them no more."""
+        if not self.staging.groups("exchanges"):
+            return False
+        drafted = self.news["exchanges"]
+        self._find_fresh_exchanges()
+        self.news["exchanges"] = drafted
+        fresh: int = self.database.execute("select count(*) from fresh").fetchall()[0][0]
+        return fresh > drafted
+
     def _join_network(self, fresh_days: list[str]) -> NetworkNews:
         self.network = None
         groups = [*fresh_days, *self.staging.groups(NETWORK)]
@@ -186,27 +198,10 @@ class Draft:
                 rows = with_network(rows)
             name = f"{day}/{uuid.uuid4().hex}.parquet"
             sketches = PartFile(self.folder, f"sketches/{name}")
-            pieces = self._pieces(rows, staged, self.staging.bytes(group))
+            bounds = time_bounds(self.database, staged, self.staging.bytes(group))
+            pieces = [f"select * from ({rows}) where {bound}" for bound in bounds]
             exchanges = self._write_exchanges(pieces, f"exchanges/{name}", sketches)
             self._keep_pair(exchanges, sketches)
-
-    def _pieces(self, rows: str, staged: str, size: int) -> list[str]:
-        """A day's rows as queries one after the other in time, each of rows that fit into memory.
-
-        The engine could sort a larger day by way of the disk, though in far more memory.
-        """
-        count = -(-size // _BYTES_SORTED_AT_ONCE)
-        if count <= 1:
-            return [rows]
-        shares = [k / count for k in range(1, count)]
-        found = self.database.execute(
-            f"select approx_quantile(epoch_us(started_at), {shares}) from {staged}"
-        ).fetchall()[0][0]
-        bounds = [f"make_timestamp({bound})::timestamptz" for bound in sorted(set(found))]
-        first = [f"started_at < {bounds[0]}"]
-        inner = [f"started_at >= {a} and started_at < {b}" for a, b in pairwise(bounds)]
-        last = [f"started_at >= {bounds[-1]}"]
-        return [f"select * from ({rows}) where {part}" for part in (*first, *inner, *last)]
 
     def _fill_stored(self, news: NetworkNews) -> None:
         """Write stored exchanges anew that have a network now, row for row as they were."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,6 +112,17 @@ class Manifest:
             self,
             tables={**self.tables, table: parts},
             retired={**self._still_retired(now), **gone},
+        )
+
+    def with_others(
+        self, table: str, *, gone: Collection[Part], new: Iterable[Part], now: datetime
+    ) -> Manifest:
+        """The same with some parts of `table` taken out and others put in, days in order."""
+        left = [part for part in self.parts(table) if part not in gone]
+        return replace(
+            self,
+            tables={**self.tables, table: tuple(sorted((*left, *new), key=lambda p: p.path))},
+            retired={**self._still_retired(now), **{p.path: now.isoformat() for p in gone}},
         )
 
     def named_at(self, now: datetime) -> set[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stillwatch.lake.check import damage_of, is_of_table, unpaired
 from stillwatch.lake.manifest import Manifest, Part
+from stillwatch.lake.readers import reading
 from stillwatch.lake.workplace import locked, remove_leftovers
 from stillwatch.records import flush_to_disk
 
@@ -43,9 +44,10 @@ def repair_lake(lake: Path, *, set_aside: bool) -> Repaired:
     Raises:
         InputError: There is no lake here, or its manifest cannot be read.
     """
-    manifest = Manifest.read(lake)
-    # Read before the lock is taken: reading all takes long, and others want to commit.
-    damaged = _damaged_names(lake, manifest) if set_aside else set()
+    with reading(lake):
+        manifest = Manifest.read(lake)
+        # Read before the lock is taken: reading all takes long, and others want to commit.
+        damaged = _damaged_names(lake, manifest) if set_aside else set()
     repaired = Repaired()
     with locked(lake):
         repaired.removed = remove_leftovers(lake)

@@ -14,6 +14,7 @@ from stillwatch.identity import Key, Tokeniser, with_newer_tokens
 from stillwatch.lake.check import damage_of
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.part_file import ROWS_AT_ONCE, PartFile, move_into_lake
+from stillwatch.lake.readers import reading
 from stillwatch.lake.workplace import locked, workplace
 from stillwatch.records import InputError
 
@@ -66,7 +67,7 @@ def rotate_lake(lake: Path, key: Key) -> Rotated:
     beyond = key.since(then)
     if beyond is None:
         return Rotated(then.fingerprint)
-    with workplace(lake) as folder:
+    with workplace(lake) as folder, reading(lake):
         rewriting = _Rewriting(lake, folder / "parts", Tokeniser(beyond))
         rewriting.prepare(Manifest.read(lake))
         with locked(lake):

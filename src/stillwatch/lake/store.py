@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from stillwatch.lake.manifest import MANIFEST, Manifest
+from stillwatch.lake.readers import reading
 from stillwatch.lake.staging import Staging
 from stillwatch.lake.workplace import REPLACED, locked, workplace
 from stillwatch.lake.writer import LakeWriter
@@ -55,6 +56,17 @@ class Lake:
             InputError: There is none.
         """
         return cls(path, Manifest.read(path))
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator[Lake]:
+        """The lake as it is now, none of whose files is removed while the block runs.
+
+        Raises:
+            InputError: There is none.
+        """
+        with reading(path):
+            yield cls.open(path)
 
     @classmethod
     def open_or_create(cls, path: Path, key_fingerprint: str) -> Lake:

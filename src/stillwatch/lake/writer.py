@@ -17,6 +17,7 @@ from stillwatch.lake.draft import Draft
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
 from stillwatch.lake.network import NetworkNews
 from stillwatch.lake.part_file import move_into_lake
+from stillwatch.lake.readers import reading
 from stillwatch.lake.staging import Staging
 from stillwatch.lake.workplace import locked
 from stillwatch.records import InputError, StillwatchError
@@ -80,7 +81,11 @@ class LakeWriter:
         """
         self.staging.close()
         spill = self.staging.folder / "spill"
-        with _database_errors(self.path), lake_database(spill, in_order=False) as database:
+        with (
+            reading(self.path),
+            _database_errors(self.path),
+            lake_database(spill, in_order=False) as database,
+        ):
             draft = Draft(
                 lake=self.path,
                 staging=self.staging,
