@@ -44,7 +44,7 @@ test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds o
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds tests/sources
 
 test-faults: $(READY) ## a hundred rounds of killed commands, and an hour (FUZZ_SECONDS) of hostile files
-	@$(BIN)/python -m pytest -m faults -rP tests/lake tests/sources
+	@$(BIN)/python -m pytest -m faults -rP tests/lake tests/sources tests/receiver
 
 check: $(READY) ## format, lint, types, imports and docs
 	@$(BIN)/ruff format --check .
@@ -64,7 +64,7 @@ suite: $(READY) ## measure detection on a grid of worlds and write docs/evaluati
 	@$(BIN)/stillwatch evaluate --suite $(SUITE) --out docs/suite --page docs/evaluation.md --jobs $(JOBS)
 
 lock: | $(UV) ## pin every dependency anew
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
 
 clean: ## remove what the verbs made
 	@rm -rf .venv .tools demo .cache

@@ -101,6 +101,15 @@ def network_of(path: Path, exchange_id: str) -> tuple[Any, ...]:
     return tuple(row.get(name) for name in _NETWORK)
 
 
+def test_an_exchange_of_a_source_is_known_by_the_id_that_was_sent(tmp_path: Path) -> None:
+    """It is stored as `source:id`; the proxy's log knows the id, and joins by it."""
+    told = said(1, exchange_id="east:r1", source_id="east", request_id=None)
+    writer = add(tmp_path / "lake", told, said(2, request_id=None), seen(1), seen(2))
+
+    assert news(writer) == (1, 0, 0, 1)
+    assert network_of(tmp_path / "lake", "east:r1")[0] == "net1.h1"
+
+
 def _check_sketches(path: Path) -> None:
     """Row for row beside the exchanges, as a scan needs them."""
     lake = Lake.open(path)

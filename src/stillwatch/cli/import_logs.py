@@ -24,7 +24,7 @@ from stillwatch.records import LOG_TABLES, InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stillwatch.identity import Key, KeySource
+    from stillwatch.identity import KeySource
     from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
     from stillwatch.sources.adapter import Adapter
@@ -161,6 +161,7 @@ def _import(
     from datetime import UTC, datetime
 
     from stillwatch.cli.import_table import Filled, known_columns, unable
+    from stillwatch.cli.key_of_lake import key_of_lake
     from stillwatch.identity import Tokeniser
     from stillwatch.lake.readers import reading
     from stillwatch.lake.store import Lake
@@ -169,7 +170,7 @@ def _import(
 
     started = time.monotonic()
     paths = input_files(inputs)
-    tokeniser = Tokeniser(_key_of_lake(key, lake_path))
+    tokeniser = Tokeniser(key_of_lake(key, lake_path))
     click.get_current_context().with_resource(reading(lake_path))
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
     now, settled = datetime.now(UTC), 0
@@ -192,33 +193,6 @@ def _import(
     lacking = unable(filled.known() | known_columns(lake))
     seconds = time.monotonic() - started
     _report(intake, writer.added, filled.shares(), lacking, lake_path, seconds, as_json=as_json)
-
-
-def _key_of_lake(source: KeySource, lake_path: Path) -> Key:
-    """The key as the lake knows it; where it is lost, what that means for the lake."""
-    from stillwatch.lake.manifest import MANIFEST
-    from stillwatch.lake.rotation import key_then
-    from stillwatch.lake.store import Lake
-
-    if not (lake_path / MANIFEST).exists():
-        return source.read()
-    if source.file is None or source.file.exists():
-        key = source.read()
-        then = key_then(lake_path, key)
-        if then != key:
-            say(
-                "The key was rotated and this lake was not: it gets tokens of the earlier key. "
-                f"See `stillwatch keys rotate --finish --lake {lake_path}`."
-            )
-        return then
-    fingerprint = Lake.open(lake_path).manifest.key_fingerprint
-    raise InputError(
-        f"there is no key here, and this lake was made under the key {fingerprint}.",
-        where=source.place,
-        remedy="Bring that key back from a copy with `stillwatch keys import FILE`. If there is "
-        "none, the lake can still be scanned and exported, but new logs need a new key and a new "
-        "lake: nobody can link their tokens with those that are here.",
-    )
 
 
 def _fills(assignments: tuple[str, ...]) -> dict[str, str]:

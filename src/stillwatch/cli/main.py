@@ -18,6 +18,8 @@ __all__ = ["run"]
 # Listed here, not imported: `stillwatch --help` must not pay for the compiled kernels.
 _COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("stillwatch.cli.import_logs", "Take logs of a gateway or provider into a lake."),
+    "receive": ("stillwatch.cli.receive", "Take exchanges over the network into a lake."),
+    "senders": ("stillwatch.cli.senders", "Make tokens for those who send to a receiver."),
     "scan": ("stillwatch.cli.scan", "Find campaigns in an exchange log or a lake."),
     "explain": ("stillwatch.cli.explain", "Say in words why a campaign or account was found."),
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),

@@ -15,7 +15,7 @@ from typing import Any
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
 from stillwatch.sources.values import text
 
-__all__ = ["Call", "CallJoiner", "is_model_call"]
+__all__ = ["CALLER_ATTRIBUTES", "CALL_EVENTS", "Call", "CallJoiner", "is_model_call"]
 
 # Spans end, and are written, within moments of their events; ten thousand calls are more
 # than a gateway has open at once. What arrives later still is an exchange by itself, with
@@ -43,7 +43,7 @@ MESSAGE_EVENTS = frozenset(
     for name in ("system.message", "user.message", "assistant.message", "tool.message", "choice")
 )
 CONTENT_EVENTS = frozenset({"gen_ai.content.prompt", "gen_ai.content.completion"})
-_EVENTS = MESSAGE_EVENTS | CONTENT_EVENTS | {DETAILS_EVENT}
+CALL_EVENTS = MESSAGE_EVENTS | CONTENT_EVENTS | {DETAILS_EVENT}
 # What the spans around a call may know of its caller.
 CALLER_ATTRIBUTES = frozenset(
     [
@@ -134,14 +134,14 @@ class CallJoiner:
         """Take a record; calls that had to make room come out."""
         if isinstance(record, SpanRecord):
             self._remember(record)
-            events = [event for event in record.events if event.event_name in _EVENTS]
+            events = [event for event in record.events if event.event_name in CALL_EVENTS]
             if not is_model_call(record.attributes):
                 return
             call = self._call(record)
             call.span = call.span or record
             call.events.extend(events)
             self._weigh(call, record.attributes, *(event.attributes for event in events))
-        elif record.event_name in _EVENTS:
+        elif record.event_name in CALL_EVENTS:
             call = self._call(record)
             call.events.append(record)
             self._weigh(call, record.attributes, record.body)

@@ -166,8 +166,10 @@ class Refiner:
             rows = rows.rename_columns(names)
         raw, rows = rows, tokenise(rows, self.tokeniser)
         if "source_id" in rows.column_names and "account_id" in schema.names:
-            rows = _with_source_in_account(rows)
+            rows = _within_source(rows, "account_id")
         if schema.name == "exchanges":
+            if "source_id" in rows.column_names:
+                rows = _within_source(rows, "exchange_id")
             rows = name_exchanges(rows, self.tokeniser, raw=raw, log_format=self.log_format)
             rows = _without_withheld_text(rows)
         else:
@@ -301,17 +303,17 @@ def _plain_type(given: pa.DataType) -> pa.DataType | None:
     return None
 
 
-def _with_source_in_account(rows: pa.Table) -> pa.Table:
-    """Accounts of two senders may have one name; the source's tells them apart."""
-    pairs = zip(rows["source_id"].to_pylist(), rows["account_id"].to_pylist(), strict=True)
-    named = pa.array([_account_of_source(source, account) for source, account in pairs])
-    return rows.set_column(rows.column_names.index("account_id"), "account_id", named)
+def _within_source(rows: pa.Table, name: str) -> pa.Table:
+    """Ids of two senders may be the same; the source's name tells them apart."""
+    pairs = zip(rows["source_id"].to_pylist(), rows[name].to_pylist(), strict=True)
+    named = pa.array([_of_source(source, known) for source, known in pairs], pa.string())
+    return rows.set_column(rows.column_names.index(name), name, named)
 
 
-def _account_of_source(source: str | None, account: str) -> str:
-    if not source or source == _DEFAULT_SOURCE or account.startswith(f"{source}:"):
-        return account
-    return f"{source}:{account}"
+def _of_source(source: str | None, known: str | None) -> str | None:
+    if not source or source == _DEFAULT_SOURCE or not known or known.startswith(f"{source}:"):
+        return known
+    return f"{source}:{known}"
 
 
 def _without_withheld_text(rows: pa.Table) -> pa.Table:

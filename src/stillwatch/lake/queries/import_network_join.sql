@@ -9,7 +9,7 @@ with named as (
     from network_exchanges
     where request_id is not null
     union all
-    select exchange_id, account_id, started_at, network_log, 1, exchange_id
+    select exchange_id, account_id, started_at, network_log, 1, sent_id
     from network_exchanges
 ),
 pairs as (

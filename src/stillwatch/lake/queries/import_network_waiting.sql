@@ -4,7 +4,7 @@ from ($network) as seen
 where not exists (
     select 1
     from (
-        select unnest([exchange_id, request_id]) as known_id
+        select unnest([sent_id, request_id]) as known_id
         from ($exchanges)
         where network_log is not null
     )

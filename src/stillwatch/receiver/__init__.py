@@ -1,0 +1,1 @@
+"""Takes exchanges over the network, and acknowledges only what is durable."""

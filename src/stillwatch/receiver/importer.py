@@ -1,0 +1,144 @@
+"""The second process of a receiver: it folds the spool into the lake, again and again.
+
+Apart from the one that answers, so that neither waits for the other's interpreter. It hears on its
+standard input: first one line of JSON with what it needs to know, then a byte for each wish to fold
+now, and the end of the input when the receiver stops or has died. Then it folds the rest and ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from stillwatch.identity import Key, Tokeniser
+from stillwatch.receiver.folding import Folder
+from stillwatch.receiver.spool import SPOOL_FOLDER, Spool
+from stillwatch.records import StillwatchError
+
+__all__ = ["Importer"]
+
+_AFTER_FAILURE_SECONDS = 5.0
+_LOCK = "fold.lock"
+
+
+@dataclass(slots=True)
+class Importer:
+    """The process, as the receiver sees it.
+
+    Attributes:
+        every_seconds: How long exchanges wait in the spool at most.
+    """
+
+    lake: Path
+    key: Key
+    every_seconds: float
+    settle_seconds: float
+    _process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "stillwatch.receiver.importer"], stdin=subprocess.PIPE
+        )
+        told = {
+            "lake": str(self.lake),
+            "secrets": [link.secret.hex() for link in self.key.links],
+            "every": self.every_seconds,
+            "settle": self.settle_seconds,
+        }
+        self._process = process
+        self._write(json.dumps(told).encode() + b"\n")
+
+    def fold_now(self) -> None:
+        """Ask for a fold before its time."""
+        self._write(b".")
+
+    @property
+    def has_died(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
+
+    def stop(self) -> int:
+        """Let it fold the rest, and wait; its exit status, 0 if nothing waits any more."""
+        if self._process is None:
+            return 0
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        return self._process.wait()
+
+    def _write(self, data: bytes) -> None:
+        pipe = self._process.stdin if self._process else None
+        try:
+            if pipe is not None:
+                pipe.write(data)
+                pipe.flush()
+        except BrokenPipeError:
+            pass  # it has died: whoever looks after it starts it again
+
+
+def main() -> int:
+    """Fold until the input ends."""
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, signal.SIG_IGN)  # sent to the whole group; the receiver decides
+    pipe = sys.stdin.buffer
+    told = json.loads(pipe.readline() or b"null")
+    if told is None:
+        return 0
+    lake = Path(told["lake"])
+    secrets = [bytes.fromhex(secret) for secret in told["secrets"]]
+    tokeniser = Tokeniser(Key(secrets[-1], tuple(secrets[:-1])))
+    with (lake / SPOOL_FOLDER / _LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of a receiver that was killed, one may still be at work
+        folder = Folder(lake, tokeniser, Spool.of_lake(lake), told["settle"])
+        return _fold_until_end(folder, pipe, told["every"])
+
+
+def _fold_until_end(folder: Folder, pipe: IO[bytes], every: float) -> int:
+    waits, last = every, True
+    while True:
+        ended = _waited(pipe, waits)
+        began = time.monotonic()
+        last = _folded(folder, everything=ended)
+        if ended:
+            return 0 if last else 1
+        took = time.monotonic() - began
+        waits = max(0.0, every - took) if last else _AFTER_FAILURE_SECONDS
+
+
+def _waited(pipe: IO[bytes], seconds: float) -> bool:
+    """Wait for the time, a wish or the end of the input; whether it is the end."""
+    ready, _, _ = select.select([pipe], [], [], seconds)
+    return bool(ready) and not os.read(pipe.fileno(), 4096)
+
+
+def _folded(folder: Folder, *, everything: bool) -> bool:
+    """Fold all that is due; whether that went well."""
+    try:
+        while folder.fold(everything=everything).left:
+            pass
+    except StillwatchError as error:
+        _say(str(error))
+    except OSError as error:
+        _say(f"{error.strerror or error}.")
+    else:
+        return True
+    _say("What was acknowledged stays in the spool, and is folded later.")
+    return False
+
+
+def _say(message: str) -> None:
+    print(f"Folding into the lake failed: {message}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

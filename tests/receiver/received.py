@@ -1,0 +1,89 @@
+"""`stillwatch receive` as a process of its own, and a sender that keeps count."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stillwatch.identity import store_key
+
+__all__ = ["Receiving", "start_receiving"]
+
+_READY = re.compile(r"Receiving on (https?)://(.+):(\d+) into")
+_PATIENCE_SECONDS = 120
+
+
+@dataclass(slots=True)
+class Receiving:
+    """A receiver that runs."""
+
+    process: subprocess.Popen[bytes]
+    words: Path
+    host: str
+    port: int
+    _connection: http.client.HTTPConnection | None = field(default=None)
+    context: ssl.SSLContext | None = None
+
+    def post(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """The status and the JSON of the answer. Raises `OSError` or `HTTPException` without one."""
+        if self._connection is None:
+            self._connection = (
+                http.client.HTTPSConnection(self.host, self.port, timeout=60, context=self.context)
+                if self.context
+                else http.client.HTTPConnection(self.host, self.port, timeout=60)
+            )
+        try:
+            kind = {"content-type": "application/x-ndjson"}
+            self._connection.request("POST", path, body, {**kind, **(headers or {})})
+            answer = self._connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException):
+            self._connection.close()
+            self._connection = None
+            raise
+
+    def stop(self) -> tuple[int, str]:
+        """Ask it to end; its exit status and what it said."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(_PATIENCE_SECONDS)
+        return status, self.words.read_text()
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self.process.kill()
+        self.process.wait()
+
+
+def start_receiving(folder: Path, key: Any, *options: str | Path) -> Receiving:
+    """Start it on a free port of loopback, on the lake in `folder`, and wait until it listens."""
+    if not (folder / "key").exists():
+        store_key(key, folder / "key")
+    words = folder / f"words-{time.monotonic_ns()}"
+    command = [sys.executable, "-m", "stillwatch", "receive", "--lake", str(folder / "lake")]
+    if "--listen" not in options:
+        command += ["--listen", "127.0.0.1:0"]
+    command += ["--key-file", str(folder / "key"), *map(str, options)]
+    with words.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file, env={**os.environ})
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := _READY.search(words.read_text()):
+            return Receiving(process, words, found[2].strip("[]"), int(found[3]))
+        if process.poll() is not None:
+            break
+        time.sleep(0.02)
+    process.kill()
+    raise AssertionError(f"it does not listen: {words.read_text()}")

@@ -1,0 +1,104 @@
+"""The command itself: it says where it listens, ends cleanly, and survives being killed."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from received import Receiving, start_receiving
+from stations import KEY, exchanges, lake_rows, ndjson
+
+from stillwatch.cli.main import run
+from stillwatch.identity import store_key
+from stillwatch.lake.check import check_lake
+from stillwatch.receiver.serving import _alone
+
+ROUNDS = 2
+
+
+def test_it_receives_folds_at_its_end_and_exits_with_0(tmp_path: Path) -> None:
+    """SIGTERM ends it; what it took is in the lake by then, and the spool is private."""
+    receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
+
+    status, answer = receiving.post("/v1/exchanges", ndjson(exchanges(5)))
+    spool = tmp_path / "lake" / ".receiver" / "spool.sqlite"
+    modes = {path.name: path.stat().st_mode & 0o077 for path in spool.parent.glob("spool*")}
+    exit_status, words = receiving.stop()
+
+    assert (status, answer) == (200, {"accepted": 5, "rejected": 0})
+    assert exit_status == 0, words
+    assert len(words.splitlines()) == 2
+    assert len(lake_rows(tmp_path / "lake", "exchanges")) == 5
+    assert set(modes.values()) == {0}
+    assert {"spool.sqlite", "spool.sqlite-wal"} <= set(modes)
+
+
+def test_one_lake_has_one_receiver(tmp_path: Path) -> None:
+    """A second one is refused, with status 2."""
+    store_key(KEY, tmp_path / "key")
+    words = ["--listen", "127.0.0.1:0", "--lake", str(tmp_path / "lake")]
+
+    with _alone(tmp_path / "lake"):
+        second = CliRunner().invoke(run, ["receive", *words, "--key-file", str(tmp_path / "key")])
+
+    assert second.exit_code == 2
+    assert "another receiver" in second.stderr
+
+
+@pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(100, marks=pytest.mark.faults)])
+def test_killed_at_random_it_loses_and_doubles_nothing(tmp_path: Path, rounds: int) -> None:
+    """Every acknowledged exchange is in the lake once, and so is each that was sent again."""
+    dice = random.Random(rounds)
+    sender = _Sender()
+    for _ in range(rounds):
+        receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "0.3")
+        sender.send_to(receiving)
+        time.sleep(dice.uniform(0.1, 2.0))
+        receiving.kill()
+        sender.stop()
+    receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
+    exit_status, words = receiving.stop()
+
+    assert exit_status == 0, words
+    ids = [row["exchange_id"] for row in lake_rows(tmp_path / "lake", "exchanges")]
+    assert len(ids) == len(set(ids))
+    assert sender.acknowledged, "nothing was taken at all"
+    assert sender.acknowledged <= set(ids)
+    assert check_lake(tmp_path / "lake").problems == []
+
+
+class _Sender:
+    """Sends batches one after the other, and each one again that was not answered."""
+
+    def __init__(self) -> None:
+        self.acknowledged: set[str] = set()
+        self._next = 0
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def send_to(self, receiving: Receiving) -> None:
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._send, args=(receiving,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        assert self._thread is not None
+        self._thread.join()
+
+    def _send(self, receiving: Receiving) -> None:
+        while not self._ended.is_set():
+            batch = exchanges(20, first=self._next)
+            try:
+                status, _ = receiving.post("/v1/exchanges", ndjson(batch))
+            except (OSError, http.client.HTTPException):
+                return  # the same batch is sent again to the next receiver
+            assert status == 200
+            self.acknowledged |= {row["exchange_id"] for row in batch}
+            # One in four is sent twice all the same.
+            self._next += 20 if self._next % 80 else 10
