@@ -33,6 +33,7 @@ from stillwatch.lake.store import Lake
 from stillwatch.records import InputError
 from stillwatch.sources.adapter import ImportRequest, load_adapter
 from stillwatch.sources.detection import detect_format
+from stillwatch.sources.kept_tables import KeptTables
 from stillwatch.sources.memory import process_bytes
 from stillwatch.sources.pipeline import input_files, take_in
 
@@ -90,7 +91,7 @@ class _Play:
 
     def _read(self) -> None:
         """All that happens to a log before it is written into the lake."""
-        kept = _Kept()
+        kept = KeptTables()
         map_file = self.folder / "map.toml" if self.case.map_text is not None else None
         try:
             paths = input_files([self.folder / "in"])
@@ -267,19 +268,6 @@ class _Play:
             if table == "quarantine" and column == "reason":
                 raised = [t for t in rows[column].to_pylist() if _ADAPTER_RAISED in t]
                 self.wrong += [f"an adapter raised: {text}" for text in raised[:1]]
-
-
-class _Kept:
-    """A destination that keeps what an import would write."""
-
-    def __init__(self) -> None:
-        self.tables: list[tuple[str, pa.Table]] = []
-
-    def add(self, table: str, rows: pa.Table) -> None:
-        self.tables.append((table, rows))
-
-    def reveal_domains(self, domain_by_token: dict[str, str], *, shared_by: int) -> None:
-        """Nothing to show."""
 
 
 def lake_files(lake: Path) -> Iterator[Path]:

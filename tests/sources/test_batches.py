@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import tracemalloc
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from drawn_batches import PROVIDERS, Batch, Shelf, batches, shelves, written
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from import_builders import Desk
 from provider_builders import items_of, lines_in, rows_of
 
-from stillwatch.sources.adapter import ParsedRow, Unreadable
+from stillwatch.sources.adapter import ParsedRow, Unreadable, load_adapter
 from stillwatch.sources.openai import OpenaiAdapter
 
 
@@ -38,6 +42,27 @@ def _texts(*paths: Path) -> list[tuple[Any, Any, Any]]:
 def _reasons(*paths: Path) -> list[str]:
     items = items_of(OpenaiAdapter(), *paths)
     return [item.reason for item in items if isinstance(item, Unreadable)]
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(batches_of_customers=batches(), shelf=shelves, data=st.data())
+def test_every_result_comes_back_with_its_own_request(
+    name: str, batches_of_customers: list[Batch], shelf: Shelf, data: st.DataObject
+) -> None:
+    """However customers number them and files are kept, in any order of files and lines."""
+    provider, adapter = PROVIDERS[name], load_adapter(name)
+    with TemporaryDirectory() as folder:
+        files = [provider.files(b, shelf, Path(folder)) for b in batches_of_customers]
+        paths = written(files, lambda lines: data.draw(st.permutations(lines)))
+        rows = rows_of(adapter, *data.draw(st.permutations(paths)))
+
+    expected = [provider.columns(i, b, shelf) for b in batches_of_customers for i in b.said]
+    assert sorted(map(repr, map(_in_order, rows))) == sorted(map(repr, map(_in_order, expected)))
+
+
+def _in_order(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    return sorted(row.items())
 
 
 def test_the_order_of_files_and_lines_does_not_matter(tmp_path: Path) -> None:

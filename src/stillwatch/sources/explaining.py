@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
 from stillwatch.identity import Tokeniser
 from stillwatch.records import EXCHANGES, ExchangeStatus
 from stillwatch.sources.adapter import (
@@ -25,6 +23,7 @@ from stillwatch.sources.adapter import (
     Remark,
     Unreadable,
 )
+from stillwatch.sources.kept_tables import KeptTables
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.pipeline import take_in
 from stillwatch.sources.quarantine import QUARANTINE
@@ -77,7 +76,7 @@ def explain_row(
         fills: Column name to the value of rows that have none.
         now: The moment against which clocks are checked.
     """
-    kept = _Kept()
+    kept = KeptTables()
     intake = take_in(
         [path],
         adapter=_OneRow(adapter, row),
@@ -94,7 +93,7 @@ def explain_row(
         ),
         *(f"column {name} was not taken: {why}." for name, why in intake.dropped.items()),
     ]
-    return kept.readings(), remarks
+    return _readings(kept), remarks
 
 
 def shown(column: str, value: Any) -> str:
@@ -156,28 +155,16 @@ def _with_required(item: ParsedRow) -> ParsedRow:
     return ParsedRow(item.line, {**dict.fromkeys(needed), **item.row}, item.table)
 
 
-class _Kept:
-    """A destination that keeps what an import would write."""
-
-    def __init__(self) -> None:
-        self._tables: list[tuple[str, pa.Table]] = []
-
-    def add(self, table: str, rows: pa.Table) -> None:
-        self._tables.append((table, rows))
-
-    def reveal_domains(self, domain_by_token: dict[str, str], *, shared_by: int) -> None:
-        """One row is no crowd: no domain is shown."""
-
-    def readings(self) -> list[Reading]:
-        found = []
-        for table, rows in self._tables:
-            for row in rows.to_pylist():
-                if table == QUARANTINE.name:
-                    found.append(Reading("", reason=row["reason"]))
-                    continue
-                said = {name: value for name, value in row.items() if value is not None}
-                columns = {name: shown(name, value) for name, value in said.items()}
-                schema = next((s for s in IMPORTED_TABLES if s.name == table), EXCHANGES)
-                absent = tuple(name for name in schema.names if name not in said)
-                found.append(Reading(table, columns, absent))
-        return found
+def _readings(kept: KeptTables) -> list[Reading]:
+    found = []
+    for table, rows in kept.tables:
+        for row in rows.to_pylist():
+            if table == QUARANTINE.name:
+                found.append(Reading("", reason=row["reason"]))
+                continue
+            said = {name: value for name, value in row.items() if value is not None}
+            columns = {name: shown(name, value) for name, value in said.items()}
+            schema = next((s for s in IMPORTED_TABLES if s.name == table), EXCHANGES)
+            absent = tuple(name for name in schema.names if name not in said)
+            found.append(Reading(table, columns, absent))
+    return found
