@@ -86,7 +86,7 @@ def _exchanges(draw: st.DrawFn) -> Row:
         row["batch_id"] = draw(_WORDS)
     elif endpoint == "responses":
         row |= draw(_sealed(talks=bool(earlier)))
-    gone = () if draw(st.integers(0, 7)) else _OF_TEXTS
+    gone = () if draw(st.integers(0, 7)) else (*_OF_TEXTS, "reasoning_blocks_presented_raw")
     if status == "refused":
         row |= {"stop_reason": "refusal", "output_text": draw(TEXTS)}
     elif status != "ok":
