@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -275,6 +276,40 @@ def test_findings_know_their_log(
 
     assert [answer.exit_code for answer in answers] == [0, 2]
     assert "know 'nope'" in answers[1].stderr
+
+
+@pytest.mark.parametrize("damaged", [(), (1, 4)], ids=["whole", "damaged"])
+def test_an_unknown_account_is_looked_up_at_once(
+    damaged: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One query asks all files of the log; those that cannot be read hide none of the others."""
+    log = tmp_path / "exchanges"
+    log.mkdir()
+    for number in range(6):
+        row = exchange(number, account_id=f"of-{number}")
+        pq.write_table(EXCHANGES.table([row]), log / f"{number}.parquet")
+    assert scan_into(tmp_path / "findings", log).exit_code == 0
+    for number in damaged:
+        (log / f"{number}.parquet").write_bytes(b"PAR1, and no more")
+    asked: list[str] = []
+    execute = duckdb.execute
+
+    def counted(query: str, *values: Any) -> Any:
+        asked.append(query)
+        return execute(query, *values)
+
+    monkeypatch.setattr(duckdb, "execute", counted)
+    words = ["--findings", str(tmp_path / "findings")]
+    known = [
+        n
+        for n in range(6)
+        if CliRunner().invoke(run, ["explain", f"of-{n}", *words]).exit_code == 0
+    ]
+    queries = len(asked)
+
+    assert CliRunner().invoke(run, ["explain", "nope", *words]).exit_code == 2
+    assert known == [n for n in range(6) if n not in damaged]
+    assert damaged or (queries, len(asked)) == (6, 7)
 
 
 def test_the_disk_is_left_as_it_was_found(quiet_log: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import shlex
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -69,3 +70,33 @@ def test_a_look_back_leaves_the_latest_findings(lake: Lake) -> None:
     assert (apart / "scan.json").is_file()
     explained = CliRunner().invoke(run, ["explain", campaign, "--lake", str(lake.path)])
     assert explained.exit_code == 0, explained.output
+
+
+@pytest.mark.parametrize("place", [".", "exchanges", "accounts/new", ".staging/x", "findings"])
+@pytest.mark.parametrize("words", [["scan"], ["export"], ["quarantine", "export"]], ids=" ".join)
+def test_a_lakes_folder_holds_the_lake_alone(lake: Lake, words: list[str], place: str) -> None:
+    """Nothing is written with --out where it would lie among a lake's own files."""
+    before = all_files(lake.path)
+    out = lake.path / place
+
+    result = CliRunner().invoke(run, [*words, "--lake", str(lake.path), "--out", str(out)])
+
+    assert result.exit_code == 2, result.output
+    assert all_files(lake.path) == before
+
+
+def test_canonical_files_are_not_scanned_into_a_lake(lake: Lake, tmp_path: Path) -> None:
+    """Nor through a link that leads there; beside a lake there is room."""
+    log = tmp_path / "log.parquet"
+    pq.write_table(pq.read_table(lake.files("exchanges")[0]).slice(0, 9), log)
+    (tmp_path / "link").symlink_to(lake.path)
+    before = all_files(lake.path)
+
+    into, beside = (
+        CliRunner().invoke(run, ["scan", "--exchanges", str(log), "--out", str(out)])
+        for out in (tmp_path / "link" / "exchanges", lake.path.parent / "findings")
+    )
+
+    assert (into.exit_code, beside.exit_code) == (2, 0), (into.output, beside.output)
+    assert "whose folder is its own" in into.output.replace("\n", " ")
+    assert all_files(lake.path) == before

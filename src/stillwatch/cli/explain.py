@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,26 +65,37 @@ def _folder(findings: Path | None, lake: Path | None) -> Path:
 
 def _is_in_log(log: Iterable[Path], account: str) -> bool:
     """Whether the exchanges or accounts of canonical files, or of a lake, name this account."""
-    import duckdb
-
     from stillwatch.lake.log import parquet_files
     from stillwatch.lake.manifest import MANIFEST
-    from stillwatch.lake.parquet_source import parquet_source
     from stillwatch.lake.store import Lake
 
+    files: list[Path] = []
     for path in log:
         if (path / MANIFEST).exists():
             lake = click.get_current_context().with_resource(Lake.reading(path))
-            files = [*lake.files("exchanges"), *lake.files("accounts")]
+            files += [*lake.files("exchanges"), *lake.files("accounts")]
         else:
-            files = parquet_files(path)
-        for file in files:
-            query = f"select 1 from {parquet_source([file])} where account_id = $account limit 1"
-            # A file that cannot be read is one that the scan left out, too.
-            with suppress(duckdb.Error):
-                if duckdb.execute(query, {"account": account}).fetchone():
-                    return True
-    return False
+            files += parquet_files(path)
+    return _is_named_in(files, account)
+
+
+def _is_named_in(files: Sequence[Path], account: str) -> bool:
+    """Asks all files at once, and halves of them only where one cannot be read."""
+    import duckdb
+
+    from stillwatch.lake.parquet_source import parquet_source
+
+    if not files:
+        return False
+    query = f"select 1 from {parquet_source(files)} where account_id = $account limit 1"
+    try:
+        return duckdb.execute(query, {"account": account}).fetchone() is not None
+    except duckdb.Error:
+        # A file that cannot be read is one that the scan left out, too.
+        half = len(files) // 2
+        return half > 0 and any(
+            _is_named_in(part, account) for part in (files[:half], files[half:])
+        )
 
 
 def _tell(explanation: Explanation, folder: Path, *, place: str) -> None:

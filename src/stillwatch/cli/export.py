@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
+from stillwatch.cli.outside_lakes import require_outside_lakes
 
 __all__ = ["command"]
 
@@ -26,6 +27,7 @@ def command(lake_path: Path, out: Path, as_json: bool) -> None:
     from stillwatch.lake.export import export_lake
     from stillwatch.lake.store import Lake
 
+    require_outside_lakes(out)
     with Lake.reading(lake_path) as lake:
         rows = export_lake(lake, out)
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
+from stillwatch.cli.outside_lakes import require_outside_lakes
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def export(lake_path: Path, out: Path, changed_too: bool, as_json: bool) -> None
         raise InputError(
             "there is something here already.", where=str(out), remedy="Give a new folder."
         )
+    require_outside_lakes(out)
     with Lake.reading(lake_path) as lake:
         rows = read_quarantine(lake.files("quarantine"))
         done = export_rows(rows, out, changed_too=changed_too)

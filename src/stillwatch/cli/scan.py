@@ -15,6 +15,7 @@ import click
 
 from stillwatch import __version__
 from stillwatch.cli.output import FOUND, emit_json, peak_memory_bytes, people, reports_errors, say
+from stillwatch.cli.outside_lakes import require_outside_lakes
 from stillwatch.cli.swapped_tables import keep_of_their_table
 from stillwatch.records import Findings, InputError, read_actors
 
@@ -160,6 +161,7 @@ def _spare_inputs(out: Path | None, inputs: Iterable[Path | None]) -> None:
     """Findings have file names of their own, and one of them is that of a log."""
     if out is None:
         return
+    require_outside_lakes(out)
     for given in inputs:
         if given is None or not given.exists():
             continue
