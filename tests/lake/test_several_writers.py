@@ -15,7 +15,6 @@ import stillwatch.lake.workplace
 from stillwatch.lake.check import check_lake
 from stillwatch.lake.repair import repair_lake
 from stillwatch.lake.store import Lake
-from stillwatch.lake.workplace import REPLACED
 from stillwatch.records import InputError, StillwatchError
 
 
@@ -201,7 +200,7 @@ def test_findings_whose_replacement_died_half_way_come_back(
     place = lake.findings_directory if until is None else lake.findings_until(until)
     with lake.new_findings(until) as folder:
         (folder / "scan.json").write_text("1")
-    dead = lake.path / ".staging" / "dead" / REPLACED
+    dead = lake.path / ".staging" / "dead" / "replaced"
     dead.mkdir(parents=True)
     place.rename(dead / place.name)
 

@@ -34,7 +34,7 @@ def command(
     ID is a campaign, an account, or a group that was weighed. An account that neither the findings
     nor the log they were made of know is an error.
     """
-    from stillwatch.dossier import explain
+    from stillwatch.dossier import explain, visible
     from stillwatch.records import read_findings
 
     folder = _folder(findings_folder, lake_folder)
@@ -43,7 +43,9 @@ def command(
     there = bool(log) and all(path.exists() for path in log)
     explanation = explain(findings, wanted, is_in_log=partial(_is_in_log, log) if there else None)
     if as_json:
-        emit_json(explanation.as_dict())
+        emit_json(explanation.as_dict() | {"stale": findings.notes.get("stale", [])})
+    for note in findings.notes.get("stale", ()):
+        say(visible(f"These findings are stale: {note['reason']}. Scan again."))
     place = f"--lake {lake_folder}" if lake_folder else f"--findings {folder}"
     _tell(explanation, folder, place=place)
 

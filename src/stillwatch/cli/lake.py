@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli.lake_forget import forget, hold, remove_replaced_files
 from stillwatch.cli.output import FAILED, amount, emit_json, people, reports_errors, say
 
 __all__ = ["command"]
@@ -29,10 +30,14 @@ _SHOWN = 20
 
 @click.group(name="lake")
 def command() -> None:
-    """Check a lake, repair it, or merge its small files.
+    """Check a lake, repair it, merge its small files, or erase from it.
 
     All may run while others import and scan.
     """
+
+
+command.add_command(forget)
+command.add_command(hold)
 
 
 @command.command()
@@ -147,7 +152,7 @@ def compact(lake_path: Path, files_a_day: int, at_once: bool, as_json: bool) -> 
 
     started = time.monotonic()
     done = compact_lake(lake_path, most_files=files_a_day)
-    removed = _remove_replaced(lake_path) if at_once else None
+    removed = remove_replaced_files(lake_path) if at_once else None
     if as_json:
         emit_json(
             {
@@ -181,17 +186,6 @@ _GOES_LATER = (
     "The files they take the place of stay for a day, for those who read them; the first import or "
     "`stillwatch lake repair` after that removes them."
 )
-
-
-def _remove_replaced(lake: Path) -> int | None:
-    from stillwatch.lake.readers import remove_replaced
-
-    removed = remove_replaced(lake)
-    if removed is None:
-        say("Somebody is reading the lake, so replaced files stay; run this again with --now.")
-    else:
-        say(f"Removed {amount(removed, 'file')} that had been replaced or left behind.")
-    return removed
 
 
 @contextmanager

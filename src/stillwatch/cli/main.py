@@ -25,7 +25,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
     "export": ("stillwatch.cli.export", "Write a lake as canonical tables."),
-    "lake": ("stillwatch.cli.lake", "Check a lake, repair it, or merge its small files."),
+    "lake": (
+        "stillwatch.cli.lake",
+        "Check a lake, repair it, keep its files few, or erase from it.",
+    ),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
     "config": ("stillwatch.cli.config_command", "Check a configuration, or show what holds."),
     "quarantine": (

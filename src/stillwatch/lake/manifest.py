@@ -77,11 +77,14 @@ class Manifest:
         tables: Table name to its parts. Parts of `exchanges` and `sketches` run in parallel.
         retired: Replaced files that a reader of an earlier manifest may still be reading, with
             the time of their replacement.
+        erased_at: When something was last erased; empty if nothing ever was. Who has read the
+            lake before may not put there what it made of that.
     """
 
     key_fingerprint: str
     tables: dict[str, tuple[Part, ...]] = field(default_factory=dict)
     retired: dict[str, str] = field(default_factory=dict)
+    erased_at: str = ""
 
     def parts(self, table: str) -> tuple[Part, ...]:
         return self.tables.get(table, ())
@@ -162,6 +165,7 @@ class Manifest:
                 for name, parts in sorted(self.tables.items())
             },
             "retired": self.retired,
+            **({"erased_at": self.erased_at} if self.erased_at else {}),
         }
         with private_file(lake / MANIFEST) as partial:
             partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -209,4 +213,5 @@ class Manifest:
                 for name, parts in content["tables"].items()
             },
             retired=dict(content["retired"]),
+            erased_at=str(content.get("erased_at", "")),
         )

@@ -12,9 +12,9 @@ from pathlib import Path
 from stillwatch.lake.manifest import MANIFEST, Manifest
 from stillwatch.lake.readers import reading
 from stillwatch.lake.staging import Staging
-from stillwatch.lake.workplace import REPLACED, locked, workplace
+from stillwatch.lake.workplace import locked, put_in_place, workplace
 from stillwatch.lake.writer import LakeWriter
-from stillwatch.records import InputError
+from stillwatch.records import InputError, StillwatchError
 
 __all__ = ["Lake"]
 
@@ -107,20 +107,26 @@ class Lake:
         Args:
             until: The moment that was scanned, if it was not all. Only findings as of that very
                 moment are replaced then, and the latest stay as they are.
+
+        Raises:
+            StillwatchError: Something was erased from the lake since this snapshot.
         """
         place = self.findings_directory if until is None else self.findings_until(until)
         with workplace(self.path) as folder:
-            new, replaced = folder / "findings", folder / REPLACED
+            new = folder / "findings"
             if place.is_dir():
                 shutil.copytree(place, new, symlinks=True)
             else:
                 new.mkdir(mode=0o700)
-            replaced.mkdir(mode=0o700)
             yield new
             with locked(self.path):
-                if place.exists():
-                    place.rename(replaced / place.name)
-                new.rename(place)
+                if Manifest.read(self.path).erased_at != self.manifest.erased_at:
+                    raise StillwatchError(
+                        "what this scan has read was erased in part meanwhile.",
+                        where=str(self.path),
+                        remedy="Scan again.",
+                    )
+                put_in_place(new, place, folder=folder)
 
     @contextmanager
     def writer(self) -> Iterator[LakeWriter]:

@@ -22,14 +22,13 @@ from pathlib import Path
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
 from stillwatch.records import StillwatchError
 
-__all__ = ["REPLACED", "Leftovers", "locked", "remove_leftovers", "workplace"]
-
-REPLACED = "replaced"
-"""The folder, in a workplace, of findings that are just being replaced, under their own name."""
+__all__ = ["Leftovers", "locked", "put_in_place", "remove_leftovers", "workplace"]
 
 _LOCK = ".lock"
 _STAGING = ".staging"
 _OWNER = "owner"
+# In a workplace, findings that are just being replaced, under their own name.
+_REPLACED = "replaced"
 # A commit takes seconds; who waits longer waits for a process that was stopped.
 _PATIENCE_SECONDS = 600.0
 _BETWEEN_TRIES_SECONDS = 0.02
@@ -66,6 +65,19 @@ def workplace(lake: Path) -> Iterator[Path]:
             os.close(owner)
             remove_leftovers(lake)
             _leave_nothing_of_no_lake(lake)
+
+
+def put_in_place(new: Path, place: Path, *, folder: Path) -> None:
+    """Let new findings take the place of the earlier. Only for who holds the lake's lock.
+
+    Args:
+        new, folder: The findings, prepared in this workplace.
+    """
+    replaced = folder / _REPLACED
+    replaced.mkdir(mode=0o700, exist_ok=True)
+    if place.exists():
+        place.rename(replaced / place.name)
+    new.rename(place)
 
 
 class Leftovers:
@@ -112,7 +124,7 @@ def remove_leftovers(lake: Path) -> list[Path]:
     """
     found = Leftovers(lake).paths
     for path in found:
-        for findings in sorted((path / REPLACED).glob("*")):
+        for findings in sorted((path / _REPLACED).glob("*")):
             if not (lake / findings.name).exists():
                 findings.rename(lake / findings.name)
         if path.is_dir():
