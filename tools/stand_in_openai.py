@@ -202,14 +202,17 @@ def _response_events(response: dict[str, Any]) -> list[dict[str, Any]]:
             "response": {**response, "status": "in_progress", "output": []},
         }
     ]
-    for word in message["content"][0].get("text", "").split():
+    text = message["content"][0].get("text", "")
+    # Put together again, the pieces are the text, to the last space.
+    pieces = [f" {word}" if i else word for i, word in enumerate(text.split(" "))] if text else []
+    for piece in pieces:
         events.append(
             {
                 "type": "response.output_text.delta",
                 "item_id": message["id"],
                 "output_index": len(response["output"]) - 1,
                 "content_index": 0,
-                "delta": f"{word} ",
+                "delta": piece,
                 "logprobs": [],
             }
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from log_receiver import Received
 
 from stillwatch.lake.store import Lake
 from stillwatch.records import Findings, read_findings
@@ -26,6 +28,7 @@ __all__ = [
     "answered",
     "import_into",
     "imported",
+    "litellm_payloads",
     "make_key",
     "nanoseconds",
     "scanned",
@@ -34,6 +37,7 @@ __all__ = [
 
 STILLWATCH = str(Path(sys.executable).with_name("stillwatch"))
 _THREADS = 8
+_SETTLING_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,18 @@ def import_into(lake: Path, log_format: str, *inputs: Path) -> dict[str, Any]:
     told: dict[str, Any] = json.loads(done)
     assert told["quarantined"] == 0, done
     return told
+
+
+def litellm_payloads(received: Received, *, wanted: int) -> list[str]:
+    """The lines that the callback posted, one for each call, once all are there."""
+    deadline = time.monotonic() + _SETTLING_SECONDS
+    lines: dict[str, str] = {}
+    while len(lines) < wanted and time.monotonic() < deadline:
+        time.sleep(1)
+        posted = [line for body in received.bodies() for line in body.decode().splitlines()]
+        lines = {json.loads(line)["litellm_call_id"]: f"{line}\n" for line in posted}
+    assert len(lines) == wanted
+    return list(lines.values())
 
 
 def answered(row: dict[str, Any]) -> bool:

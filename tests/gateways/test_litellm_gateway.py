@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +32,7 @@ from played_world import (
     SimulatedWorld,
     answered,
     import_into,
+    litellm_payloads,
     make_key,
     scanned,
     simulated_world,
@@ -42,7 +42,6 @@ from stand_in_openai import stand_in_provider
 from stillwatch.lake.store import Lake
 from stillwatch.records import Findings
 
-_SETTLING_SECONDS = 120
 _PATIENCE_SECONDS = 600  # with one answer, where others keep the machine busy
 # What whoever runs a gateway may know of its accounts; no address, card, phone or mail.
 _KNOWN = (
@@ -96,7 +95,7 @@ def recording(world: SimulatedWorld, tmp_path_factory: pytest.TempPathFactory) -
     accounts = {f"sk-{name}": {"user_id": name} for name in {r["account_id"] for r in moved}}
     with log_receiver() as received, _gateways(folder, accounts, received) as envoy:
         played = replace(world, exchanges=moved).play(lambda row: _send(envoy, row))
-        payloads = _payloads(received, wanted=len(played))
+        payloads = litellm_payloads(received, wanted=len(played))
     log = folder / "litellm.ndjson"
     log.write_text("".join(payloads))
     return Recording(folder, exits, played, log, envoy.access_log)
@@ -244,18 +243,6 @@ def _send(envoy: Envoy, row: dict[str, Any]) -> str:
         answer.read()
     assert answer.status == (200 if answered(row) else 429)
     return answer.headers["x-litellm-call-id"]
-
-
-def _payloads(received: Received, *, wanted: int) -> list[str]:
-    """The lines that the callback posted, one for each call, once all are there."""
-    deadline = time.monotonic() + _SETTLING_SECONDS
-    lines: dict[str, str] = {}
-    while len(lines) < wanted and time.monotonic() < deadline:
-        time.sleep(1)
-        posted = [line for body in received.bodies() for line in body.decode().splitlines()]
-        lines = {json.loads(line)["litellm_call_id"]: f"{line}\n" for line in posted}
-    assert len(lines) == wanted
-    return list(lines.values())
 
 
 def _exchanges(lake: Path) -> list[dict[str, Any]]:
