@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from import_builders import Desk, exchange_rows
 
-from stillwatch.sources import pipeline
+from stillwatch.sources import pipeline, row_batches
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.canonical import CanonicalAdapter
 
@@ -105,13 +105,13 @@ def test_a_file_that_vanishes_costs_itself(desk: Desk, monkeypatch: pytest.Monke
     """A rotated log may be gone when its turn comes."""
     first = desk.jsonl("1.jsonl", exchange_rows(2))
     second = desk.jsonl("2.jsonl", exchange_rows(2, first=2))
-    guarded = pipeline._guarded
+    guarded = row_batches._guarded
 
     def rotated(adapter: Any, path: Path) -> Iterator[Any]:
         first.unlink(missing_ok=True)
         return guarded(adapter, path)
 
-    monkeypatch.setattr(pipeline, "_guarded", rotated)
+    monkeypatch.setattr(row_batches, "_guarded", rotated)
 
     report = desk.import_(first, second).report
 

@@ -167,6 +167,7 @@ def _import(
     from stillwatch.lake.store import Lake
     from stillwatch.sources.mending import Mending
     from stillwatch.sources.pipeline import input_files, take_in
+    from stillwatch.sources.reading_process import is_worth_a_process
 
     started = time.monotonic()
     paths = input_files(inputs)
@@ -185,6 +186,7 @@ def _import(
             now=now,
             destination=mending or filled,
             on_file=on_file,
+            in_two_processes=is_worth_a_process(paths),
         )
         if mending:
             settled = mending.settle(paths, lake.files("quarantine"), now)

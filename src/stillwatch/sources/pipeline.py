@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,32 +15,18 @@ import numpy as np
 import pyarrow as pa
 
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
-from stillwatch.records import InputError, StillwatchError
-from stillwatch.sources.adapter import (
-    Adapter,
-    Gathering,
-    ParsedRow,
-    ParsedTable,
-    Remark,
-    Unreadable,
-)
+from stillwatch.records import InputError
+from stillwatch.sources.adapter import Adapter, ParsedTable, Remark, Unreadable
 from stillwatch.sources.limits import Limits
-from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, without_quotes
+from stillwatch.sources.reading_process import read_in_other_process
 from stillwatch.sources.refining import LINE, Refiner
-from stillwatch.sources.rows import narrowed, typed_rows
-from stillwatch.sources.values import weight_of
+from stillwatch.sources.row_batches import Read, RowBatch, read_files
 
 __all__ = ["Destination", "Intake", "input_files", "take_in"]
 
-_BATCH_ROWS = 8_192
-_BATCH_BYTES = 32 * 2**20
+_ENTRIES_AT_ONCE = 8_192
 _MOST_DROPPED = 1_000
-# A file whose first thousand lines all fail is of another format: name it once and go on.
-_LINES_BEFORE_GIVING_UP = 1_000
-
-_SCHEMAS = {schema.name: schema for schema in IMPORTED_TABLES}
-Parsed = ParsedRow | ParsedTable | Unreadable | Remark
 
 
 class Destination(Protocol):
@@ -119,6 +104,7 @@ def take_in(
     now: datetime,
     destination: Destination,
     on_file: Callable[[Path], None] = lambda _path: None,
+    in_two_processes: bool = False,
 ) -> Intake:
     """Read every file into `destination`, in bounded memory.
 
@@ -128,92 +114,66 @@ def take_in(
         fills: Column name to the value of rows that have none.
         now: The moment against which clocks are checked, and of quarantine entries.
         on_file: Told before each file.
+        in_two_processes: Let a process of its own read and type what this one refines and hands
+            on. What comes of it is the same.
 
     Raises:
         InputError: The limits are configured to what no limit can be.
+        StillwatchError: The process that reads was ended by somebody else.
     """
     Limits.configured()
     census = DomainCensus(tokeniser)
     refiner = Refiner(adapter.name, tokeniser, fills, now, census)
     intake = Intake()
-    for path in paths:
-        on_file(path)
-        _FileIntake(path, refiner, destination, intake).run(_guarded(adapter, path))
-    if isinstance(adapter, Gathering):
-        for path, items in groupby(adapter.remaining(), key=itemgetter(0)):
-            # The file was of the format: it needs no giving up.
-            file = _FileIntake(path, refiner, destination, intake, good=True)
-            file.run(item for _, item in items)
+    reading = read_in_other_process if in_two_processes else read_files
+    with closing(reading(adapter, paths)) as files:
+        for file in files:
+            if file.is_first_time:
+                on_file(file.path)
+            _FileIntake(file.path, refiner, destination, intake).run(file.items)
     destination.reveal_domains(census.domain_by_token, shared_by=CLEAR_DOMAIN_ACCOUNTS)
     return intake
 
 
 @dataclass(slots=True)
 class _FileIntake:
-    """One file on its way: rows gather until they make a batch of one table."""
+    """One file on its way into the destination."""
 
     path: Path
     refiner: Refiner
     destination: Destination
     intake: Intake
-    waiting: list[ParsedRow] = field(default_factory=list)
-    waiting_bytes: int = 0
     entries: list[QuarantinedRow] = field(default_factory=list)
-    good: bool = False
-    unreadable: int = 0
 
-    def run(self, items: Iterable[Parsed]) -> None:
+    def run(self, items: Iterable[Read]) -> None:
         try:
-            self._read_all(items)
+            self._take_all(items)
         except InputError as error:
             # Every batch of the file has these columns; no other will be better.
             self._set_aside(Unreadable(0, f"{error.what} {error.remedy}"))
         self._flush_quarantine()
 
-    def _read_all(self, items: Iterable[Parsed]) -> None:
+    def _take_all(self, items: Iterable[Read]) -> None:
         for item in items:
             if isinstance(item, Unreadable):
                 self._set_aside(item)
-                self.unreadable += 1
-                if not self.good and self.unreadable == _LINES_BEFORE_GIVING_UP:
-                    reason = "none of its first 1,000 lines can be read: is it of another format?"
-                    self._set_aside(Unreadable(0, reason))
-                    return
             elif isinstance(item, Remark):
                 self.intake.remarks[item.what] += 1
             elif isinstance(item, ParsedTable):
                 numbers = np.arange(item.first_line, item.first_line + item.rows.num_rows)
                 self._take(item.table, item.rows, pa.array(numbers, pa.int64()))
             else:
-                self._gather(item)
-        self._flush_rows()
+                self._take_batch(item)
 
-    def _gather(self, item: ParsedRow) -> None:
-        if self.waiting and self.waiting[-1].table != item.table:
-            self._flush_rows()
-        self.good = True
-        row = narrowed(item.row, _SCHEMAS[item.table])
-        self.waiting.append(item if row is item.row else replace(item, row=row))
-        self.waiting_bytes += weight_of(row)
-        if len(self.waiting) == _BATCH_ROWS or self.waiting_bytes > _BATCH_BYTES:
-            self._flush_rows()
-
-    def _flush_rows(self) -> None:
-        if not self.waiting:
-            return
-        waiting, self.waiting, self.waiting_bytes = self.waiting, [], 0
-        table = waiting[0].table
-        typed = typed_rows([item.row for item in waiting], _SCHEMAS[table])
-        # A row without a required value is set aside: nothing of it was emptied.
-        required = _SCHEMAS[table].required
-        self.intake.emptied.update({n: k for n, k in typed.emptied.items() if n not in required})
-        self.intake.note_dropped(typed.dropped)
+    def _take_batch(self, batch: RowBatch) -> None:
+        self.intake.emptied.update(batch.emptied)
+        self.intake.note_dropped(batch.dropped)
         try:
-            self._take(table, typed.table, pa.array([item.line for item in waiting], pa.int64()))
+            self._take(batch.table, batch.rows, batch.lines)
         except InputError as error:
             # Unlike columns, rows say nothing of those that follow: set aside only these.
-            for item in waiting:
-                self._set_aside(Unreadable(item.line, f"{error.what} {error.remedy}"))
+            for line in batch.lines.to_pylist():
+                self._set_aside(Unreadable(line, f"{error.what} {error.remedy}"))
 
     def _take(self, table: str, rows: pa.Table, lines: pa.Array) -> None:
         # By position: two columns of a file may have one name.
@@ -223,7 +183,6 @@ class _FileIntake:
             refined = self.refiner.refine(table, numbered, where=str(self.path))
         except pa.ArrowException as error:
             raise InputError(f"its columns cannot be used ({_first_line(error)}).") from error
-        self.good = True
         self.intake.read += refined.rows.num_rows
         self.intake.emptied += refined.emptied
         self.intake.note_dropped(refined.dropped)
@@ -245,25 +204,13 @@ class _FileIntake:
             line = f", line {entry.line}" if entry.line else ""
             self.intake.first_reason = f"{entry.file}{line}: {entry.reason}"
         self.entries.append(entry)
-        if len(self.entries) == _BATCH_ROWS:
+        if len(self.entries) == _ENTRIES_AT_ONCE:
             self._flush_quarantine()
 
     def _flush_quarantine(self) -> None:
         if self.entries:
             self.destination.add(QUARANTINE.name, QUARANTINE.table(list[Any](self.entries)))
             self.entries = []
-
-
-def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
-    """What the adapter says; an adapter that fails on content has found an unreadable file."""
-    try:
-        yield from adapter.read(path)
-    except StillwatchError:
-        raise  # it knows what it says: of an input, or of this machine
-    except OSError as error:
-        yield Unreadable(0, f"the file cannot be read: {error.strerror or _first_line(error)}.")
-    except Exception as error:  # one format's mistake must not cost the other files
-        yield Unreadable(0, f"the rest of the file cannot be read ({type(error).__name__}).")
 
 
 def _files_below(folder: Path) -> list[Path]:

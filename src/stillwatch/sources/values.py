@@ -28,6 +28,7 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INT = 2**63 - 1
 _BYTES_OF_AN_ITEM = 60
+_HOLDERS = (list, dict)
 
 
 def text(value: object) -> str | None:
@@ -147,11 +148,10 @@ def stated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def weight_of(row: Mapping[str, Any]) -> int:
     """Roughly how many bytes a row of JSON values holds; exact enough to bound what is held."""
-    total = sum(map(len, row))
-    for value in row.values():
-        if isinstance(value, str):
-            total += len(value)
-        elif isinstance(value, list | dict):
+    values = row.values()
+    total = sum(map(len, row)) + sum([len(value) for value in values if isinstance(value, str)])
+    for value in values:
+        if isinstance(value, _HOLDERS):
             total += _weight_inside(value)
     return total
 

@@ -1,0 +1,135 @@
+"""What an adapter says of a file, as batches of typed columns: all of it that needs no key."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+
+import pyarrow as pa
+
+from stillwatch.records import StillwatchError
+from stillwatch.sources.adapter import (
+    Adapter,
+    Gathering,
+    ParsedRow,
+    ParsedTable,
+    Remark,
+    Unreadable,
+)
+from stillwatch.sources.network_rows import IMPORTED_TABLES
+from stillwatch.sources.quarantine import without_quotes
+from stillwatch.sources.rows import narrowed, typed_rows
+from stillwatch.sources.values import weight_of
+
+__all__ = ["FileRead", "Read", "RowBatch", "read_files"]
+
+_BATCH_ROWS = 8_192
+_BATCH_BYTES = 32 * 2**20
+# A file whose first thousand lines all fail is of another format: name it once and go on.
+_LINES_BEFORE_GIVING_UP = 1_000
+
+_SCHEMAS = {schema.name: schema for schema in IMPORTED_TABLES}
+Parsed = ParsedRow | ParsedTable | Unreadable | Remark
+
+
+@dataclass(frozen=True, slots=True)
+class RowBatch:
+    """Rows of one table, in the file's order.
+
+    Attributes:
+        table: The table they belong to.
+        rows: Columns by the keys of `ParsedRow.row`.
+        lines: The line of each row.
+        emptied: Optional column to how many of its values were not of its type.
+        dropped: Columns that were not looked at, with the reason.
+    """
+
+    table: str
+    rows: pa.Table
+    lines: pa.Array
+    emptied: Counter[str] = field(default_factory=Counter)
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+
+Read = RowBatch | ParsedTable | Unreadable | Remark
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """One file on its way.
+
+    Attributes:
+        is_first_time: False for what an adapter kept of a file until all files had been read.
+        items: What comes of it, in its order; to be taken before the next file is asked for.
+    """
+
+    path: Path
+    is_first_time: bool
+    items: Iterator[Read]
+
+
+def read_files(adapter: Adapter, paths: Iterable[Path]) -> Generator[FileRead, None, None]:
+    """Every file, and then what an adapter can only tell once it has seen all of them."""
+    for path in paths:
+        yield FileRead(path, True, _batched(_guarded(adapter, path)))
+    if isinstance(adapter, Gathering):
+        for path, items in groupby(adapter.remaining(), key=itemgetter(0)):
+            # The file was of the format: it needs no giving up.
+            batches = _batched((item for _, item in items), is_of_the_format=True)
+            yield FileRead(path, False, batches)
+
+
+def _batched(items: Iterable[Parsed], *, is_of_the_format: bool = False) -> Iterator[Read]:
+    """The items with their rows in batches, until it is clear that the file is of no use."""
+    waiting: list[ParsedRow] = []
+    waiting_bytes, unreadable = 0, 0
+    for item in items:
+        if isinstance(item, ParsedRow):
+            is_of_the_format = True
+            if waiting and waiting[-1].table != item.table:
+                yield _batch(waiting)
+                waiting, waiting_bytes = [], 0
+            row = narrowed(item.row, _SCHEMAS[item.table])
+            waiting.append(item if row is item.row else replace(item, row=row))
+            waiting_bytes += weight_of(row)
+            if len(waiting) == _BATCH_ROWS or waiting_bytes > _BATCH_BYTES:
+                yield _batch(waiting)
+                waiting, waiting_bytes = [], 0
+            continue
+        yield item
+        if isinstance(item, ParsedTable):
+            is_of_the_format = True  # or else whoever takes it has ended the file
+        elif isinstance(item, Unreadable):
+            unreadable += 1
+            if not is_of_the_format and unreadable == _LINES_BEFORE_GIVING_UP:
+                reason = "none of its first 1,000 lines can be read: is it of another format?"
+                yield Unreadable(0, reason)
+                return
+    if waiting:
+        yield _batch(waiting)
+
+
+def _batch(waiting: list[ParsedRow]) -> RowBatch:
+    schema = _SCHEMAS[waiting[0].table]
+    typed = typed_rows([item.row for item in waiting], schema)
+    # A row without a required value is set aside: nothing of it was emptied.
+    emptied = Counter({n: k for n, k in typed.emptied.items() if n not in schema.required})
+    lines = pa.array([item.line for item in waiting], pa.int64())
+    return RowBatch(schema.name, typed.table, lines, emptied, typed.dropped)
+
+
+def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
+    """What the adapter says; an adapter that fails on content has found an unreadable file."""
+    try:
+        yield from adapter.read(path)
+    except StillwatchError:
+        raise  # it knows what it says: of an input, or of this machine
+    except OSError as error:
+        reason = error.strerror or without_quotes(str(error)) or type(error).__name__
+        yield Unreadable(0, f"the file cannot be read: {reason}.")
+    except Exception as error:  # one format's mistake must not cost the other files
+        yield Unreadable(0, f"the rest of the file cannot be read ({type(error).__name__}).")
