@@ -249,6 +249,9 @@ def _plain_text(parts: object) -> str | None:
         return well_formed(parts)
     if not isinstance(parts, list) or not parts:
         return None
+    if len(parts) == 1 and isinstance(parts[0], dict) and parts[0].get("type") == "text":
+        value = parts[0].get("text", parts[0].get("content"))
+        return well_formed(value) if isinstance(value, str) else _content_text(parts)
     if all(isinstance(part, dict) and part.get("type") == "text" for part in parts):
         return _content_text(parts)
     return None

@@ -59,6 +59,9 @@ CALLER_ATTRIBUTES = frozenset(
 )
 
 
+_EMPTY = (str, list, dict)
+
+
 @dataclass(slots=True)
 class Call:
     """Everything that was logged of one model call; ask it once all of that is there."""
@@ -81,9 +84,8 @@ class Call:
         if self._told is None:
             self._told = self._all_told()
         for name in names:
-            value = self._told.get(name)
-            if value is not None and (value or not isinstance(value, str | list | dict)):
-                return value
+            if name in self._told:
+                return self._told[name]
         return None
 
     def attribute_of_resource(self, name: str) -> Any:
@@ -92,13 +94,20 @@ class Call:
         return holder.resource.get(name) if holder else None
 
     def _all_told(self) -> dict[str, Any]:
-        """Every attribute by its name: the span's word goes first, the first event's next."""
+        """Every attribute that says something: the span's word goes first, the first event's next.
+
+        An empty word is a word: it hides what others say.
+        """
         told = dict(self.around)
         for event in reversed(self.events):
             told |= event.attributes
         if self.span is not None:
             told |= self.span.attributes
-        return told
+        return {
+            name: value
+            for name, value in told.items()
+            if value or not (value is None or isinstance(value, _EMPTY))
+        }
 
 
 def is_model_call(attributes: dict[str, Any]) -> bool:
@@ -196,7 +205,10 @@ def _characters(value: Any) -> int:
     if isinstance(value, str):
         return len(value) + 50
     if isinstance(value, dict):
-        return 100 + sum(_characters(k) + _characters(v) for k, v in value.items())
+        total = 100 + 50 * len(value)
+        for name, inner in value.items():
+            total += len(name) + (len(inner) + 50 if type(inner) is str else _characters(inner))
+        return total
     if isinstance(value, list):
         return 50 + sum(map(_characters, value))
     return 30

@@ -36,6 +36,8 @@ _END_USER = ("enduser.id", "llm.user", "metadata.user_api_key_end_user_id")
 _OF_RESOURCE = "resource."
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBERED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.request\.functions)\.(\d{1,6})\.")
+_FUNCTIONS = "llm.request.functions."
+_NUMBERED_NAMES = ("gen_ai.prompt.", "gen_ai.completion.", _FUNCTIONS)
 _CALLS = re.compile(r"tool_calls\.(\d{1,6})\.(\w+)")
 _HTTP_CODE = re.compile(r"(?:\A|\b(?:code|status|http)\W{0,3})([45]\d\d)\b", re.IGNORECASE)
 
@@ -121,7 +123,7 @@ def _numbered(call: Call) -> dict[str, list[dict[str, Any]]]:
     """`gen_ai.prompt.0.role` and its kind, gathered into messages in their order."""
     groups: dict[str, dict[int, dict[str, Any]]] = {}
     for name, value in (call.span.attributes if call.span else {}).items():
-        if match := _NUMBERED.match(name):
+        if name.startswith(_NUMBERED_NAMES) and (match := _NUMBERED.match(name)):
             entry = groups.setdefault(match[1], {}).setdefault(int(match[2]), {})
             entry[name[match.end() :]] = value
     return {
@@ -205,23 +207,24 @@ def _tool_names(call: Call) -> list[str] | None:
         return names
     functions: dict[int, str] = {}
     for name, value in call.span.attributes.items():
-        match = _NUMBERED.match(name)
-        if match and match[1] == "llm.request.functions" and name.endswith(".name"):
+        if not (name.startswith(_FUNCTIONS) and name.endswith(".name")):
+            continue
+        if match := _NUMBERED.match(name):
             functions[int(match[2])] = str(value)
     return [functions[index] for index in sorted(functions)] or None
 
 
 def _settings(call: Call) -> dict[str, Any] | None:
-    return read_settings(
-        {
-            "n": call.attribute("gen_ai.request.choice.count"),
-            "top_p": call.attribute("gen_ai.request.top_p"),
-            "seed": call.attribute("gen_ai.request.seed", "gen_ai.openai.request.seed"),
-            "reasoning_effort": call.attribute(
-                "gen_ai.request.reasoning.effort", "llm.request.reasoning_effort"
-            ),
-        }
-    )
+    stated_settings = {
+        "n": call.attribute("gen_ai.request.choice.count"),
+        "top_p": call.attribute("gen_ai.request.top_p"),
+        "seed": call.attribute("gen_ai.request.seed", "gen_ai.openai.request.seed"),
+        "reasoning_effort": call.attribute(
+            "gen_ai.request.reasoning.effort", "llm.request.reasoning_effort"
+        ),
+    }
+    said = any(value is not None for value in stated_settings.values())
+    return read_settings(stated_settings) if said else None
 
 
 def _status(call: Call, answer: Answer) -> ExchangeStatus:

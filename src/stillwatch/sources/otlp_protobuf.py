@@ -168,7 +168,8 @@ def _event(record: LogRecord, number: int, resource: dict[str, Any]) -> EventRec
 
 
 def _pairs(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _value(pair.value) for pair in pairs}
+    # Most values are texts, and only a text has this one filled.
+    return {pair.key: pair.value.string_value or _value(pair.value) for pair in pairs}
 
 
 def _value(value: AnyValue) -> Any:

@@ -120,7 +120,8 @@ def _of_file(sent: Iterator[_Sent]) -> Iterator[Read]:
 def _received(inbox: Connection, process: BaseProcess) -> Iterator[_Sent]:
     while True:
         try:
-            messages = inbox.recv()
+            packed = inbox.recv_bytes()
+            columns = [inbox.recv_bytes() for _ in range(inbox.recv())]
         except (EOFError, OSError) as error:
             process.join(_SECONDS_TO_END)
             code = process.exitcode or 0
@@ -130,7 +131,8 @@ def _received(inbox: Connection, process: BaseProcess) -> Iterator[_Sent]:
                 remedy="If the machine ran out of memory, let less run beside the import; then run "
                 "it again.",
             ) from error
-        yield from messages
+        # By our own process, through a pipe of our own.
+        yield from pickle.loads(packed, buffers=columns)  # noqa: S301
 
 
 @contextmanager
@@ -184,14 +186,23 @@ class _Sender:
 
     def send(self, message: _Sent) -> None:
         self._waiting.append(message)
-        if isinstance(message, RowBatch | ParsedTable | _Ends) or len(self._waiting) >= _SENT_AT_ONCE:
+        if (
+            isinstance(message, RowBatch | ParsedTable | _Ends)
+            or len(self._waiting) >= _SENT_AT_ONCE
+        ):
             self.flush()
 
     def flush(self) -> None:
+        # Columns go as they are, after what holds them: copies of them would be memory.
+        columns: list[pickle.PickleBuffer] = []
         packed = io.BytesIO()
-        _Pickler(packed, pickle.HIGHEST_PROTOCOL).dump(self._waiting)
+        pickler = _Pickler(packed, pickle.HIGHEST_PROTOCOL, buffer_callback=columns.append)
+        pickler.dump(self._waiting)
         self._waiting = []
         self._outbox.send_bytes(packed.getbuffer())
+        self._outbox.send(len(columns))
+        for column in columns:
+            self._outbox.send_bytes(column.raw())
 
 
 def _table_of_stream(stream: bytes) -> pa.Table:
@@ -199,12 +210,12 @@ def _table_of_stream(stream: bytes) -> pa.Table:
         return reader.read_all()
 
 
-def _stream_of_table(table: pa.Table) -> tuple[Callable[[bytes], pa.Table], tuple[bytes]]:
+def _stream_of_table(table: pa.Table) -> tuple[Callable[[bytes], pa.Table], tuple[Any]]:
     """As Arrow's stream, which of a slice holds the slice only."""
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return _table_of_stream, (sink.getvalue(),)
+    return _table_of_stream, (pickle.PickleBuffer(sink.getvalue()),)
 
 
 class _Pickler(pickle.Pickler):

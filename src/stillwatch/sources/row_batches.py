@@ -85,20 +85,15 @@ def read_files(adapter: Adapter, paths: Iterable[Path]) -> Generator[FileRead, N
 
 def _batched(items: Iterable[Parsed], *, is_of_the_format: bool = False) -> Iterator[Read]:
     """The items with their rows in batches, until it is clear that the file is of no use."""
-    waiting: list[ParsedRow] = []
-    waiting_bytes, unreadable = 0, 0
+    rows, unreadable = _Waiting(), 0
     for item in items:
         if isinstance(item, ParsedRow):
             is_of_the_format = True
-            if waiting and waiting[-1].table != item.table:
-                yield _batch(waiting)
-                waiting, waiting_bytes = [], 0
-            row = narrowed(item.row, _SCHEMAS[item.table])
-            waiting.append(item if row is item.row else replace(item, row=row))
-            waiting_bytes += weight_of(row)
-            if len(waiting) == _BATCH_ROWS or waiting_bytes > _BATCH_BYTES:
-                yield _batch(waiting)
-                waiting, waiting_bytes = [], 0
+            if rows.are_of_another_table(item):
+                yield rows.taken()
+            rows.add(item)
+            if rows.are_enough:
+                yield rows.taken()
             continue
         yield item
         if isinstance(item, ParsedTable):
@@ -109,8 +104,34 @@ def _batched(items: Iterable[Parsed], *, is_of_the_format: bool = False) -> Iter
                 reason = "none of its first 1,000 lines can be read: is it of another format?"
                 yield Unreadable(0, reason)
                 return
-    if waiting:
-        yield _batch(waiting)
+    if rows.waiting:
+        yield rows.taken()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Rows of one table that wait to be a batch."""
+
+    waiting: list[ParsedRow] = field(default_factory=list)
+    bytes: int = 0
+
+    @property
+    def are_enough(self) -> bool:
+        return len(self.waiting) == _BATCH_ROWS or self.bytes > _BATCH_BYTES
+
+    def are_of_another_table(self, item: ParsedRow) -> bool:
+        return bool(self.waiting) and self.waiting[-1].table != item.table
+
+    def add(self, item: ParsedRow) -> None:
+        row = narrowed(item.row, _SCHEMAS[item.table])
+        self.waiting.append(item if row is item.row else replace(item, row=row))
+        self.bytes += weight_of(row)
+
+    def taken(self) -> RowBatch:
+        """All of them; they are held no longer than it takes to make a batch of them."""
+        batch = _batch(self.waiting)
+        self.waiting, self.bytes = [], 0
+        return batch
 
 
 def _batch(waiting: list[ParsedRow]) -> RowBatch:

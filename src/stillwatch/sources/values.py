@@ -28,7 +28,6 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INT = 2**63 - 1
 _BYTES_OF_AN_ITEM = 60
-_HOLDERS = (list, dict)
 
 
 def text(value: object) -> str | None:
@@ -148,10 +147,13 @@ def stated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def weight_of(row: Mapping[str, Any]) -> int:
     """Roughly how many bytes a row of JSON values holds; exact enough to bound what is held."""
-    values = row.values()
-    total = sum(map(len, row)) + sum([len(value) for value in values if isinstance(value, str)])
-    for value in values:
-        if isinstance(value, _HOLDERS):
+    total = 0
+    for name, value in row.items():
+        kind = type(value)
+        total += len(name)
+        if kind is str:
+            total += len(value)
+        elif kind is list or kind is dict:
             total += _weight_inside(value)
     return total
 
