@@ -8,7 +8,6 @@ at most one batch ahead, so that memory stays bounded.
 
 from __future__ import annotations
 
-import copyreg
 import io
 import multiprocessing
 import os
@@ -18,10 +17,11 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pyarrow as pa
 
@@ -138,6 +138,8 @@ def _received(inbox: Connection, process: BaseProcess) -> Iterator[_Sent]:
 @contextmanager
 def _interruptions_held() -> Iterator[None]:
     """Who is started within it hears of no Ctrl-C, ever: whoever started it hears, and ends it."""
+    # Whoever starts the first process starts this one too, which would let them through again.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -219,7 +221,5 @@ def _stream_of_table(table: pa.Table) -> tuple[Callable[[bytes], pa.Table], tupl
 
 
 class _Pickler(pickle.Pickler):
-    dispatch_table: ClassVar[dict[type, Callable[[Any], Any]]] = {
-        **copyreg.dispatch_table,
-        pa.Table: _stream_of_table,
-    }
+    def reducer_override(self, value: Any) -> Any:
+        return _stream_of_table(value) if isinstance(value, pa.Table) else NotImplemented

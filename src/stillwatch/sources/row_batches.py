@@ -27,7 +27,7 @@ from stillwatch.sources.values import weight_of
 
 __all__ = ["FileRead", "Read", "RowBatch", "read_files"]
 
-_BATCH_ROWS = 8_192
+_BATCH_ROWS = 4_096
 _BATCH_BYTES = 32 * 2**20
 # A file whose first thousand lines all fail is of another format: name it once and go on.
 _LINES_BEFORE_GIVING_UP = 1_000
