@@ -87,7 +87,7 @@ def test_adapter_is_never_far_ahead_of_the_lake() -> None:
     intake = take(Scripted(items()), basket)
 
     assert intake.read == basket.received == 30_000
-    assert ahead <= 8_192
+    assert ahead <= 4_096
 
 
 def test_large_texts_make_small_batches() -> None:
