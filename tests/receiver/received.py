@@ -55,6 +55,12 @@ class Receiving:
             self._connection = None
             raise
 
+    def forget_connection(self) -> None:
+        """The next request makes a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
     def stop(self) -> tuple[int, str]:
         """Ask it to end; its exit status and what it said."""
         self.process.send_signal(signal.SIGTERM)

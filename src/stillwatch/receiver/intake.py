@@ -182,6 +182,7 @@ class Intake:
             body = unpacked_body(request.body, is_packed=request.is_packed, limits=self._limits)
             pieces = read_otlp(
                 body,
+                of_logs=request.endpoint is Endpoint.LOGS,
                 is_json=request.is_json,
                 limits=self._limits,
                 account_attributes=self._account_attributes,
@@ -297,7 +298,7 @@ def _stamped(row: dict[str, Any], source: str) -> dict[str, Any]:
 def packed_rows(table: pa.Table) -> bytes:
     """Rows as the spool keeps them."""
     sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table.combine_chunks())
     return bytes(sink.getvalue())

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from stillwatch.receiver.bodies import RefusedError
 from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.sources.limits import parsed_json
-from stillwatch.sources.memory import TooLargeError
+from stillwatch.sources.memory import TooLargeError, bounded_memory
 from stillwatch.sources.otlp_calls import CALL_EVENTS, CALLER_ATTRIBUTES, is_model_call
 from stillwatch.sources.otlp_json import records_of_request
-from stillwatch.sources.otlp_protobuf import records_of_frame
+from stillwatch.sources.otlp_protobuf import records_of_resource
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
 
 __all__ = [
@@ -39,6 +43,7 @@ _EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)
 _CLOCK_TOLERANCE = timedelta(days=1)
 _CODEC = pa.Codec("lz4")
 _SIZE_BYTES = 8
+_SHORT = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class Pieces:
 def read_otlp(
     body: bytes,
     *,
+    of_logs: bool,
     is_json: bool,
     limits: ReceiverLimits,
     account_attributes: Iterable[str],
@@ -83,6 +89,7 @@ def read_otlp(
     """The pieces in the body of one export request.
 
     Args:
+        of_logs: Whether it is of logs; else it is of traces.
         now: The moment against which clocks are checked.
 
     Raises:
@@ -90,7 +97,7 @@ def read_otlp(
     """
     caller = CALLER_ATTRIBUTES | set(account_attributes)
     found = Pieces()
-    records = _json_records(body, limits) if is_json else _protobuf_records(body)
+    records = _json_records(body, limits) if is_json else _protobuf_records(body, of_logs=of_logs)
     try:
         for record in records:
             found.read += 1
@@ -123,11 +130,20 @@ def _json_records(body: bytes, limits: ReceiverLimits) -> Iterator[Record]:
     return records
 
 
-def _protobuf_records(body: bytes) -> Iterator[Record]:
-    records = records_of_frame(body, 1, bare=False)
-    if isinstance(records, str):
-        raise RefusedError(400, records)
-    return records
+def _protobuf_records(body: bytes, *, of_logs: bool) -> Iterator[Record]:
+    try:
+        # Objects take up to a hundred times their bytes.
+        with bounded_memory("the request") if len(body) > _SHORT else nullcontext():
+            resources = (
+                ExportLogsServiceRequest.FromString(body).resource_logs
+                if of_logs
+                else ExportTraceServiceRequest.FromString(body).resource_spans
+            )
+    except TooLargeError as error:
+        raise RefusedError(413, str(error)) from error
+    except (DecodeError, RecursionError) as error:
+        raise RefusedError(400, "The body cannot be decoded as OTLP.") from error
+    return (record for resource in resources for record in records_of_resource(resource, 1))
 
 
 def _keep(found: Pieces, record: Record, caller: frozenset[str] | set[str], now: datetime) -> None:

@@ -23,7 +23,7 @@ from stillwatch.sources.memory import TooLargeError, bounded_memory
 from stillwatch.sources.otlp_records import EventRecord, Record, SpanRecord
 from stillwatch.sources.values import instant_from_nanoseconds
 
-__all__ = ["Frame", "frames", "framing_of", "records_of_frame"]
+__all__ = ["Frame", "frames", "framing_of", "records_of_frame", "records_of_resource"]
 
 # Field 1, length-delimited: the only field of every OTLP export request.
 _TAG = 0x0A
@@ -84,7 +84,7 @@ def records_of_frame(data: bytes, number: int, *, bare: bool) -> Iterator[Record
             return str(error)
         except (DecodeError, RecursionError):
             return "The message cannot be decoded as OTLP."
-    return (record for item in decoded for record in _records(item, number))
+    return (record for item in decoded for record in records_of_resource(item, number))
 
 
 def _decode(data: bytes) -> ResourceSpans | ResourceLogs:
@@ -109,7 +109,8 @@ def _spans_or_logs(data: bytes) -> ResourceSpans | ResourceLogs:
     return logs
 
 
-def _records(resource: ResourceSpans | ResourceLogs, number: int) -> Iterator[Record]:
+def records_of_resource(resource: ResourceSpans | ResourceLogs, number: int) -> Iterator[Record]:
+    """The spans or log records of one resource of a request."""
     attributes = _pairs(resource.resource.attributes)
     if isinstance(resource, ResourceSpans):
         for scope in resource.scope_spans:

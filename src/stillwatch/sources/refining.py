@@ -197,17 +197,17 @@ def _loosened(rows: pa.Table, schema: TableSchema) -> tuple[pa.Table, Counter[st
     Also says how many optional values could not be; a row without a required one is rejected.
     """
     emptied: Counter[str] = Counter()
+    types = dict(zip(rows.column_names, rows.schema.types, strict=True))
     for item in schema.columns:
-        if item.name not in rows.column_names:
+        given = types.get(item.name)
+        if given is None:
             continue
-        index = rows.column_names.index(item.name)
-        given = rows.schema.field(index).type
         is_text = pa.types.is_string(given) or pa.types.is_large_string(given)
         is_number = pa.types.is_integer(given) or pa.types.is_floating(given)
         is_loose_time = item.arrow_type == TIMESTAMP and (is_text or is_number)
         if is_loose_time or (pa.types.is_nested(item.arrow_type) and is_text):
             column, failed = typed_column(rows[item.name].to_pylist(), item.arrow_type)
-            rows = rows.set_column(index, item.name, column)
+            rows = rows.set_column(rows.column_names.index(item.name), item.name, column)
             if failed and not item.required:
                 emptied[item.name] += failed
     return rows, emptied

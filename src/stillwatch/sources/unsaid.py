@@ -28,6 +28,11 @@ _REDACTION = (
 _MASK = r"(?i)redact|\*{3}|\.{3}|…|^\s*(?:hidden|removed|masked|none|null|-)\s*$"
 _TOLD_BY_TEXTS = ("system_text", "input_text", "output_text", "turn_index", "prefill")
 _KEYS = ("credential_raw", "credential_sha256")
+# Typed once: Arrow looks for modules of dates each time it must find out what a value is.
+_NONE = pa.scalar(0, pa.int32())
+_NO_TEXT = pa.scalar(None, pa.string())
+_WITHHELD = pa.scalar("no_text", pa.string())
+_LONGEST = pa.scalar(_LONGEST_STAND_IN, pa.int32())
 
 
 def without_stand_ins(rows: pa.Table, schema: TableSchema) -> pa.Table:
@@ -51,9 +56,9 @@ def without_stand_ins(rows: pa.Table, schema: TableSchema) -> pa.Table:
 def _without_empty(rows: pa.Table, name: str) -> pa.Table:
     column = rows[name]
     if pa.types.is_string(column.type):
-        return _emptied(rows, name, pc.equal(pc.binary_length(column), 0))
+        return _emptied(rows, name, pc.equal(pc.binary_length(column), _NONE))
     if pa.types.is_list(column.type):
-        return _emptied(rows, name, pc.equal(pc.list_value_length(column), 0))
+        return _emptied(rows, name, pc.equal(pc.list_value_length(column), _NONE))
     return rows
 
 
@@ -64,13 +69,13 @@ def _without_redacted_texts(rows: pa.Table) -> pa.Table:
     for name in (*_TOLD_BY_TEXTS, "earlier_messages"):
         if name in rows.column_names:
             rows = _emptied(rows, name, replaced)
-    withheld = pc.if_else(replaced, "no_text", rows["retention"])
+    withheld = pc.if_else(replaced, _WITHHELD, rows["retention"])
     return rows.set_column(rows.column_names.index("retention"), "retention", withheld)
 
 
 def _is_redaction(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    short = pc.less_equal(pc.utf8_length(texts), _LONGEST_STAND_IN)
-    looked_at = pc.if_else(pc.fill_null(short, False), texts, None)
+    short = pc.less_equal(pc.utf8_length(texts), _LONGEST)
+    looked_at = pc.if_else(pc.fill_null(short, False), texts, _NO_TEXT)
     return pc.fill_null(pc.match_substring_regex(looked_at, _REDACTION), False)
 
 
