@@ -29,6 +29,8 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "stillwatch.cli.lake",
         "Check a lake, repair it, keep its files few, or erase from it.",
     ),
+    "backup": ("stillwatch.cli.backup", "Write a lake into one file, with checksums."),
+    "restore": ("stillwatch.cli.restore", "Bring a lake back from a backup."),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
     "config": ("stillwatch.cli.config_command", "Check a configuration, or show what holds."),
     "quarantine": (

@@ -10,7 +10,7 @@ __all__ = ["require_outside_lakes"]
 
 
 def require_outside_lakes(out: Path) -> None:
-    """Check that a folder to be written lies in no lake: its files would lie among the lake's.
+    """Check that what is to be written lies in no lake: its files would lie among the lake's.
 
     Raises:
         InputError: It is a lake's folder, or lies in one.
@@ -24,5 +24,5 @@ def require_outside_lakes(out: Path) -> None:
             raise InputError(
                 f"this lies in the lake {folder}, whose folder is its own.",
                 where=str(out),
-                remedy="Give --out a folder outside of it.",
+                remedy="Give --out a place outside of it.",
             )

@@ -158,7 +158,10 @@ class Erasing:
         for batch in self._batches("exchanges", part, ["exchange_id", "request_id"]):
             mask = pa.array(gone[first : first + batch.num_rows])
             for column in batch.columns:
-                yield from column.filter(mask).drop_null().to_pylist()
+                for name in column.filter(mask).drop_null().to_pylist():
+                    yield name
+                    # Exchanges of a source are stored as `source:id`; a proxy knows the id alone.
+                    yield name.partition(":")[2] or name
             first += batch.num_rows
 
     def _rules(self) -> dict[str, Rule]:

@@ -81,7 +81,8 @@ def move_into_lake(parts: Iterable[Part], *, folder: Path, lake: Path) -> None:
     folders = set()
     for part in parts:
         target = lake / part.path
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for inner in (target.parent.parent, target.parent):  # parents=True forgets the mode
+            inner.mkdir(mode=0o700, exist_ok=True)
         os.rename(folder / part.path, target)
         folders |= {target.parent, target.parent.parent}
     for inner in folders:
