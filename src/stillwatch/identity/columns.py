@@ -83,7 +83,7 @@ def tokenise(table: pa.Table, tokeniser: Tokeniser) -> pa.Table:
     _fill(columns, "credential_id", _credentials(columns, tokeniser))
     for raw, target, kind in _OPAQUE:
         if raw in columns:
-            _fill(columns, target, each_text(columns[raw], _opaque(tokeniser, kind)))
+            _fill_from(columns, target, columns[raw], _opaque(tokeniser, kind))
     _tokenise_origin(columns, "client_ip", "client_net_token", tokeniser)
     _tokenise_origin(columns, "signup_ip", "signup_net_token", tokeniser)
     _tokenise_person(columns, tokeniser)
@@ -131,44 +131,58 @@ def _spoken(row: dict[str, Any]) -> list[str]:
     return [started.isoformat(), *values, *digests]
 
 
-def _credentials(columns: dict[str, Any], tokeniser: Tokeniser) -> pa.Array | None:
-    secrets, digests = columns.get("credential_raw"), columns.get("credential_sha256")
-    if secrets is None and digests is None:
-        return None
-    pairs = zip(_values(secrets, digests), _values(digests, secrets), strict=True)
-    known = [credential_digest_of(secret=secret, sha256=digest) for secret, digest in pairs]
-    return pa.array([d and tokeniser.token(Kind.CREDENTIAL, d) for d in known], _TEXT)
+def _credentials(columns: dict[str, Any], tokeniser: Tokeniser) -> pa.ChunkedArray | None:
+    """A secret goes before the digest that stands beside it."""
 
+    def of_secret(raw: str) -> str | None:
+        return token_of(credential_digest_of(secret=raw, sha256=None))
 
-def _values(column: Any, other: Any) -> list[str | None]:
-    return column.to_pylist() if column is not None else [None] * len(other)
+    def of_digest(raw: str) -> str | None:
+        return token_of(credential_digest_of(secret=None, sha256=raw))
+
+    def token_of(digest: str | None) -> str | None:
+        return digest and remembered(digest)
+
+    remembered = tokeniser.remembering(
+        Kind.CREDENTIAL, lambda digest: tokeniser.token(Kind.CREDENTIAL, digest)
+    )
+    ways = (("credential_raw", of_secret), ("credential_sha256", of_digest))
+    found = [each_text(columns[name], convert) for name, convert in ways if name in columns]
+    return pc.coalesce(*found) if found else None
 
 
 def _opaque(tokeniser: Tokeniser, kind: Kind) -> Callable[[str], str | None]:
-    return lambda raw: tokeniser.token(kind, raw.strip()) if raw.strip() else None
+    """Tokens of one kind; those of identifiers that come again and again are made once."""
+
+    def token(raw: str) -> str | None:
+        return tokeniser.token(kind, raw.strip()) if raw.strip() else None
+
+    return token if kind is Kind.REASONING_BLOCK else tokeniser.remembering(kind, token)
 
 
 def _tokenise_origin(columns: dict[str, Any], ip: str, network: str, tokeniser: Tokeniser) -> None:
     """Tokens for the address, from its raw column or where it stands in clear."""
 
-    def address_token(raw: str) -> str | None:
+    def of_address(raw: str) -> str | None:
         found = address_of(raw)
         return tokeniser.address(found).address if found else None
 
-    def network_token(raw: str) -> str | None:
+    def of_network(raw: str) -> str | None:
         found = network_written_as(raw)
         return tokeniser.network(found) if found else None
 
+    address_token = tokeniser.remembering(Kind.ADDRESS, of_address)
+    network_token = tokeniser.remembering(Kind.NETWORK, of_network)
     if network in columns:
         clear = each_text(columns[network], network_token)
         columns[network] = pc.coalesce(clear, columns[network])
     for source in (f"{ip}_raw", ip):
         if source in columns:
-            _fill(columns, network, each_text(columns[source], network_token))
+            _fill_from(columns, network, columns[source], network_token)
     if ip in columns:
         columns[ip] = pc.coalesce(each_text(columns[ip], address_token), columns[ip])
     if f"{ip}_raw" in columns:
-        _fill(columns, ip, each_text(columns[f"{ip}_raw"], address_token))
+        _fill_from(columns, ip, columns[f"{ip}_raw"], address_token)
 
 
 def _tokenise_person(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
@@ -206,9 +220,10 @@ def _tokenise_person(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
 def _tokenise_content(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
     """Digests of answers and of earlier messages, reasoning blocks, and free metadata."""
     if "output_text" in columns:
-        _fill(columns, "output_digest", each_text(columns["output_text"], tokeniser.message))
+        _fill_from(columns, "output_digest", columns["output_text"], tokeniser.message)
     if "earlier_messages" in columns:
-        _fill(columns, "prefix_digests", each_list(columns["earlier_messages"], tokeniser.message))
+        earlier = columns["earlier_messages"]
+        _fill_from(columns, "prefix_digests", earlier, tokeniser.message, each=each_list)
     if "reasoning_blocks_presented_raw" in columns:
         blocks = columns["reasoning_blocks_presented_raw"]
         tokens = each_list(blocks, lambda raw: tokeniser.token(Kind.REASONING_BLOCK, raw.strip()))
@@ -222,7 +237,7 @@ def _tokenise_content(columns: dict[str, Any], tokeniser: Tokeniser) -> None:
                 return None
             return metadata_with_tokens(value, tokeniser) if isinstance(value, dict) else None
 
-        _fill(columns, "client_metadata", each_text(columns["client_metadata_raw"], metadata))
+        _fill_from(columns, "client_metadata", columns["client_metadata_raw"], metadata)
 
 
 def _fill(columns: dict[str, Any], target: str, found: Any) -> None:
@@ -231,6 +246,26 @@ def _fill(columns: dict[str, Any], target: str, found: Any) -> None:
         return
     known = columns.get(target)
     columns[target] = found if known is None else pc.coalesce(known, found)
+
+
+def _fill_from(
+    columns: dict[str, Any],
+    target: str,
+    values: Any,
+    convert: Callable[[str], Any],
+    *,
+    each: Callable[[Any, Callable[[str], Any]], pa.ChunkedArray] | None = None,
+) -> None:
+    """`_fill` with `convert` of the values, which is not computed where `target` says something."""
+    each = each or each_text
+    known = columns.get(target)
+    if known is not None and not pa.types.is_null(known.type):
+        wanted = pc.and_(pc.is_null(known), pc.is_valid(values))
+        if not pc.any(wanted).as_py():
+            return
+        # Arrow chooses no lists: rows of null are taken instead.
+        values = values.take(pc.if_else(wanted, pa.array(range(len(wanted)), pa.int64()), None))
+    _fill(columns, target, each(values, convert))
 
 
 def each_text(values: Any, convert: Callable[[str], str | None]) -> pa.ChunkedArray:

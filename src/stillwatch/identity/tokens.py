@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -15,6 +15,9 @@ __all__ = ["AddressTokens", "Kind", "Tokeniser"]
 
 # 128 bits: two of a thousand million identifiers collide with probability 1e-21.
 _TOKEN_HEX = 32
+# Enough for the accounts and addresses of a busy day, in a few megabytes a kind.
+_MOST_REMEMBERED = 2**15
+_LONGEST_REMEMBERED = 128
 
 
 class Kind(StrEnum):
@@ -58,10 +61,38 @@ class Tokeniser:
         self.fingerprint = key.fingerprint
         self.origin: Tokeniser = Tokeniser(key.links[0]) if key.earlier else self
         self._keys = {kind: [link.derived(kind.value) for link in key.links] for kind in Kind}
+        self._memory: dict[Kind, dict[str, str | None]] = {kind: {} for kind in Kind}
 
     def token(self, kind: Kind, normalised: str) -> str:
         """The token of one normalised value."""
         return f"{kind.value}_{self._digest(kind, normalised)}"
+
+    def remembering(
+        self, kind: Kind, convert: Callable[[str], str | None]
+    ) -> Callable[[str], str | None]:
+        """`convert`, but of short texts that came before, the answer of then.
+
+        A log names the same addresses and keys in batch after batch. What is remembered lasts as
+        long as this object, in bounded memory; it is never written.
+
+        Args:
+            kind: Whose memory is used: all that is remembered of one kind is of one `convert`.
+            convert: Gives equal answers to equal texts.
+        """
+        memory = self._memory[kind]
+
+        def remembered(text: str) -> str | None:
+            try:
+                return memory[text]
+            except KeyError:
+                answer = convert(text)
+            if len(memory) >= _MOST_REMEMBERED:
+                memory.clear()
+            if len(text) <= _LONGEST_REMEMBERED:
+                memory[text] = answer
+            return answer
+
+        return remembered
 
     def network(self, network: IPv4Network | IPv6Network) -> str:
         """The token of a /24 or /48."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.lake.in_background import InBackground
+from stillwatch.lake.making_sketches import MakingSketches
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
 from stillwatch.lake.network import (
@@ -29,7 +28,6 @@ from stillwatch.lake.parquet_source import parquet_source
 from stillwatch.lake.part_file import ROWS_AT_ONCE, PartFile
 from stillwatch.lake.pieces import time_bounds
 from stillwatch.lake.queries import load_query
-from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.lake.staging import ORDINAL, Staging
 from stillwatch.records import EXCHANGES, StillwatchError
 
@@ -190,18 +188,25 @@ class Draft:
     def _add_exchanges(self, days: list[str], news: NetworkNews) -> None:
         """Write each day's exchanges that the lake does not have, and sketch their texts."""
         self._exchanges, self._sketches = [], []
-        for group in days:
-            staged = parquet_source(self.staging.files(group))
-            rows = load_query("import_day").replace("$staged", staged)
-            day = group.rpartition("/")[2]
-            if day in news.fresh_days:
-                rows = with_network(rows)
-            name = f"{day}/{uuid.uuid4().hex}.parquet"
-            sketches = PartFile(self.folder, f"sketches/{name}")
-            bounds = time_bounds(self.database, staged, self.staging.bytes(group))
-            pieces = [f"select * from ({rows}) where {bound}" for bound in bounds]
-            exchanges = self._write_exchanges(pieces, f"exchanges/{name}", sketches)
-            self._keep_pair(exchanges, sketches)
+        pairs = []
+        with MakingSketches() as sketching:
+            for group in days:
+                staged = parquet_source(self.staging.files(group))
+                rows = load_query("import_day").replace("$staged", staged)
+                day = group.rpartition("/")[2]
+                if day in news.fresh_days:
+                    rows = with_network(rows)
+                name = f"{day}/{uuid.uuid4().hex}.parquet"
+                sketches = PartFile(self.folder, f"sketches/{name}")
+                bounds = time_bounds(self.database, staged, self.staging.bytes(group))
+                pieces = [f"select * from ({rows}) where {bound}" for bound in bounds]
+                # The last texts of a day are sketched while the next day is being read.
+                sketching.begin(sketches)
+                exchanges = self._write_exchanges(pieces, f"exchanges/{name}", sketching)
+                sketching.end()
+                pairs.append((exchanges, sketches))
+        for pair in pairs:
+            self._keep_pair(*pair)
 
     def _fill_stored(self, news: NetworkNews) -> None:
         """Write stored exchanges anew that have a network now, row for row as they were."""
@@ -221,22 +226,18 @@ class Draft:
             self._filled.append((old, new.part()))
 
     def _write_exchanges(
-        self, pieces: Sequence[str], name: str, sketches: PartFile | None
+        self, pieces: Sequence[str], name: str, sketching: MakingSketches | None
     ) -> PartFile:
-        """Exchanges in their order and, row for row beside them, the sketches of their text.
+        """Exchanges in their order; each batch is handed over for its sketches, too.
 
         Args:
             pieces: Queries, each of exchanges that come after those of the one before.
         """
-        with (
-            PartFile(self.folder, name) as exchanges,
-            sketches or nullcontext(),
-            InBackground() as sketching,
-        ):
+        with PartFile(self.folder, name) as exchanges:
             for canonical in self._in_order(pieces):
                 if canonical.num_rows:
-                    if sketches is not None:
-                        sketching.start(_sketch_into, sketches, canonical)
+                    if sketching is not None:
+                        sketching.add(canonical)
                     exchanges.write(canonical)
         return exchanges
 
@@ -326,10 +327,6 @@ class Draft:
         if not paths:
             source = "select null::varchar as exchange_id"
         self.database.execute(f"create or replace temp view {name} as {source}")
-
-
-def _sketch_into(sketches: PartFile, batch: pa.RecordBatch) -> None:
-    sketches.write(sketch_exchanges(batch))
 
 
 def _logs(manifest: Manifest) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

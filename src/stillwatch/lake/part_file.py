@@ -59,11 +59,17 @@ class PartFile:
         self._writer.write_batch(batch, row_group_size=ROWS_AT_ONCE)
         self.rows += batch.num_rows
 
-    def __exit__(self, *failure: object) -> None:
+    def close(self) -> None:
+        """Finish the file and flush it to the disk."""
         if self._writer is not None:
             self._writer.close()
-            if failure[0] is None:
-                flush_to_disk(self.path)
+            flush_to_disk(self.path)
+
+    def __exit__(self, *failure: object) -> None:
+        if failure[0] is None:
+            self.close()
+        elif self._writer is not None:
+            self._writer.close()
 
     def part(self) -> Part:
         """What the manifest says of the closed file."""

@@ -98,4 +98,4 @@ class Staging:
         path = self.folder / group / f"{len(files)}.parquet"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         files.append(path)
-        return _OpenFile(schema, LakeParquetWriter(path, schema, compression="snappy"))
+        return _OpenFile(schema, LakeParquetWriter(path, schema, compression="lz4"))

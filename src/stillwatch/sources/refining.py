@@ -305,6 +305,8 @@ def _plain_type(given: pa.DataType) -> pa.DataType | None:
 
 def _within_source(rows: pa.Table, name: str) -> pa.Table:
     """Ids of two senders may be the same; the source's name tells them apart."""
+    if rows["source_id"].null_count == rows.num_rows:
+        return rows
     pairs = zip(rows["source_id"].to_pylist(), rows[name].to_pylist(), strict=True)
     named = pa.array([_of_source(source, known) for source, known in pairs], pa.string())
     return rows.set_column(rows.column_names.index(name), name, named)
