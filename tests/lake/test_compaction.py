@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from lake_rows import accounts, exchanges, new_lake, overtaken, stored
 
 import stillwatch.lake.compaction
-import stillwatch.lake.draft
+import stillwatch.lake.making_sketches
 import stillwatch.lake.pieces
 from planted_logs import planted
 from stillwatch.cli.main import run
@@ -244,7 +244,7 @@ def test_import_that_a_compaction_overtook_adds_each_row_once(
         def again(batch: pa.RecordBatch) -> pa.RecordBatch:
             raise AssertionError("texts are sketched again")
 
-        monkeypatch.setattr(stillwatch.lake.draft, "sketch_exchanges", again)
+        monkeypatch.setattr(stillwatch.lake.making_sketches, "sketch_exchanges", again)
 
     with overtaken(first), Lake.open(path).writer() as writer:
         writer.add("exchanges", rows(2, 4, 5))

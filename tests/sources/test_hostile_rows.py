@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from import_builders import Desk, Outcome, exchange_rows
 from otlp_builders import json_line, model_call, traces
 
-from stillwatch.lake import draft
+from stillwatch.lake import making_sketches
 from stillwatch.sources import json_values, parquet_rows
 from stillwatch.sources.adapter import ParsedRow, Unreadable
 from stillwatch.sources.limits import Limits
@@ -168,7 +168,7 @@ def test_words_of_the_engine_come_out_nowhere(desk: Desk, monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise duckdb.ConversionException(f"Could not convert string '{SECRET}' to INT64")
 
-    monkeypatch.setattr(draft, "sketch_exchanges", fail)
+    monkeypatch.setattr(making_sketches, "sketch_exchanges", fail)
 
     outcome = desk.import_(desk.jsonl("log.jsonl", exchange_rows(1)))
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from import_builders import Desk, exchange_rows
 
-from stillwatch.lake import draft as lake_draft
+from stillwatch.lake import making_sketches
 from stillwatch.lake.store import Lake
 
 
@@ -29,7 +29,7 @@ def test_full_disk_leaves_the_lake_as_it_was(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(lake_draft, "sketch_exchanges", no_room)
+        patch.setattr(making_sketches, "sketch_exchanges", no_room)
         outcome = desk.import_(desk.jsonl("x.jsonl", exchange_rows(50)))
 
     assert outcome.status == 1
