@@ -12,6 +12,7 @@ import pytest
 
 from planted_logs import JUDGE, TUTOR, VOCABULARY, LogBook, rows_of
 from stillwatch.campaigns.reading import Evidence
+from stillwatch.linking.agreement import worth_of_agreeing
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.linking.links import ALL_PAIRS, links_within
 from stillwatch.signals.shared_facts import FAMILIES
@@ -263,8 +264,9 @@ def links_of(book: LogBook, folder: Path) -> tuple[list, Evidence, Group]:
     fragments = mine_fragments(evidence.traffic)
     (group,) = group_accounts(evidence.traffic, fragments, evidence.facts)
     names = evidence.traffic.account_names
+    worth = worth_of_agreeing(evidence.facts, evidence.attributes.strata)
     return (
-        links_within(group, evidence.facts, fragments, evidence.attributes.strata, names),
+        links_within(group, evidence.facts, worth, fragments, names),
         evidence,
         group,
     )

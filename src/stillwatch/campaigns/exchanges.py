@@ -89,5 +89,8 @@ def _scores(
     with np.errstate(divide="ignore"):
         value = np.log(ours / size) - np.log(theirs / (others.sum() + 1.0))
     scores = np.zeros(len(traffic))
-    np.maximum.at(scores, fragments.use_rows, value)
+    if len(value):
+        firsts = np.flatnonzero(np.diff(fragments.use_rows, prepend=-1))  # uses run by exchange
+        highest = np.maximum.reduceat(value, firsts)
+        scores[fragments.use_rows[firsts]] = np.maximum(highest, 0.0)
     return scores

@@ -20,6 +20,7 @@ from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup
 from stillwatch.records import NOT_COLLECTING, Reason, Role
 from stillwatch.signals import division, synchrony
 from stillwatch.signals.collection import FIGURES
+from stillwatch.signals.places import Places
 from stillwatch.signals.shared_facts import Facts
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "honest_explanation",
     "member_reasons",
     "summary",
+    "told_of_members",
     "why_not_reported",
 ]
 
@@ -195,12 +197,14 @@ def member_reasons(
     account: int,
     facts: list[tuple[str, int, int]],
     evidence: list[str],
+    told: list[Reason],
 ) -> list[Reason]:
     """Why this account belongs: its wording, its facts, its part in the list, its clock.
 
     Args:
         facts: (kind, holders in the group, holders in the log), rarest first.
         evidence: Ids of exchanges that show it.
+        told: What the other signals say of it (`told_of_members`).
     """
     size = len(group.named.accounts)
     reasons = []
@@ -213,7 +217,7 @@ def member_reasons(
                 f"this group of {size} accounts shares.",
                 observed=f"{member.share:.0%} of its exchanges",
                 baseline=f"at most {max(int(users.max(initial=0)) - size, 0)} other accounts of "
-                f"{int((np.bincount(weighed.traffic.accounts) > 0).sum())} use any of it",
+                f"{len(weighed.traffic.account_names)} use any of it",
                 evidence=evidence,
             )
         )
@@ -227,9 +231,7 @@ def member_reasons(
                 evidence=evidence[:1],
             )
         )
-    reasons += _scores(group, account, evidence)
-    reasons += _told(weighed, group, account)
-    return reasons
+    return [*reasons, *_scores(group, account, evidence), *told]
 
 
 def role_reasons(member: MemberTraffic, role: Role) -> list[Reason]:
@@ -248,25 +250,22 @@ def role_reasons(member: MemberTraffic, role: Role) -> list[Reason]:
     ]
 
 
-def _told(weighed: Weighed, group: WeighedGroup, account: int) -> list[Reason]:
-    """What the other signals say of this member."""
-    number = next(i for i, g in enumerate(weighed.groups) if g is group)
+def told_of_members(weighed: Weighed, number: int) -> dict[int, list[Reason]]:
+    """What the signals that are not asked of a group as a whole say of each of its members."""
     traffic = weighed.traffic
-    reasons = []
+    reasons: dict[int, list[Reason]] = {}
     for tell in weighed.tells:
-        if account not in tell.members[number]:
-            continue
-        rows = tell.rows[number]
-        own = rows[traffic.accounts[rows] == account][:EXAMPLES]
-        reasons.append(
-            Reason(
+        rows_of = Places.of_column(traffic.accounts[tell.rows[number]])
+        for account in tell.members[number].tolist():
+            own = tell.rows[number][rows_of.of(np.array([account]))[:EXAMPLES]]
+            reason = Reason(
                 signal=tell.signal,
                 text=tell.text,
                 observed=tell.observed[number],
                 baseline=tell.usual[number],
                 evidence=[str(traffic.exchange_ids[int(r)].as_py()) for r in own],
             )
-        )
+            reasons.setdefault(account, []).append(reason)
     return reasons
 
 

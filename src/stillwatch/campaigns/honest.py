@@ -63,8 +63,9 @@ def circumstances_of(weighed: Weighed, group: WeighedGroup, facts: Facts) -> Cir
     rows, accounts = own.rows, own.accounts
     senders = traffic.accounts[rows].astype(np.int64)
     worded = traffic.input_words[rows] > 0
-    all_of = np.bincount(traffic.accounts, minlength=len(traffic.account_names))[accounts]
-    own_of = np.bincount(senders, minlength=len(traffic.account_names))[accounts]
+    all_of = traffic.exchanges[accounts]
+    own_of = np.searchsorted(np.sort(senders), np.stack([accounts, accounts + 1]))
+    own_of = own_of[1] - own_of[0]
     instructions = traffic.system_hashes[rows][traffic.system_words[rows] > 0]
     scores = group.acts.division_scores
     known = scores[~np.isnan(scores)]
@@ -226,22 +227,21 @@ def _repeated(prompts: IntArray, senders: IntArray) -> float:
     """Part of the distinct prompts that several members sent."""
     if len(prompts) == 0:
         return 0.0
-    pairs = np.unique(np.stack([prompts, senders], axis=1), axis=0)
-    _, members = np.unique(pairs[:, 0], return_counts=True)
+    _, prompt = np.unique(prompts, return_inverse=True)
+    members = np.bincount(np.unique(prompt << 32 | senders) >> 32)
     return float((members > 1).mean())
 
 
 def _outsiders(weighed: Weighed, fragments: IntArray, accounts: IntArray) -> int:
-    used = np.isin(weighed.fragments.pair_fragments, fragments)
+    used = weighed.fragments.pairs_of(fragments)
     return len(np.setdiff1d(weighed.fragments.pair_accounts[used], accounts))
 
 
 def _commonest(facts: Facts, accounts: IntArray, kinds: Sequence[str]) -> float:
     wanted = [i for i, kind in enumerate(facts.kinds) if kind in kinds]
-    here = np.isin(facts.kind, wanted) & np.isin(facts.accounts, accounts)
-    if not here.any():
-        return 0.0
-    return float(np.bincount(facts.value[here]).max() / max(len(accounts), 1))
+    here = facts.of_accounts(accounts)
+    values = facts.value[here[np.isin(facts.kind[here], wanted)]]
+    return _mode_share(values, max(len(accounts), 1))
 
 
 def _mode_share(values: IntArray, of: int) -> float:

@@ -24,6 +24,7 @@ from stillwatch.campaigns.timeline import FirstFlags
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
+from stillwatch.linking.agreement import worth_of_agreeing
 from stillwatch.linking.groups import Group
 from stillwatch.linking.links import links_within
 from stillwatch.records import (
@@ -41,6 +42,7 @@ from stillwatch.records import (
     TestedGroup,
 )
 from stillwatch.signals.naming import purposes_read_again
+from stillwatch.signals.places import Places
 from stillwatch.signals.targets import targets_of_campaign
 
 __all__ = ["build_findings"]
@@ -99,6 +101,7 @@ def build_findings(
     )
     rates = smallest_rates(weighed, [case.index for case in cases])
     campaigns, member_rows, links = [], [], list[Link]()
+    worth = worth_of_agreeing(evidence.facts, evidence.attributes.strata)
     for case in cases:
         own = members.get(case.campaign_id, [])
         campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of, matches))
@@ -106,8 +109,8 @@ def build_findings(
         links += links_within(
             case.weighed.named,
             evidence.facts,
+            worth,
             weighed.fragments,
-            evidence.attributes.strata,
             weighed.traffic.account_names,
         )
     less = without_each_signal(weighed, evidence.facts, decision, rate)
@@ -275,23 +278,30 @@ def _members(
     flags: FirstFlags,
 ) -> list[Member]:
     traffic, rows = weighed.traffic, case.exchanges.rows
-    rows_of = traffic.accounts[rows]
+    rows_of = Places.of_column(traffic.accounts[rows])
+    told = explanations.told_of_members(weighed, case.index)
     shared = _facts_of_members(evidence, case.weighed.named.accounts)
     accounts = np.searchsorted(traffic.account_names, [m.account_id for m in members])
     opened_with = evidence.facts.opened_with(accounts, len(traffic.account_names))
     roles = roles_of(members, evidence.declarations.created[accounts].tolist(), opened_with)
     found = []
     for member, account, role in zip(members, accounts.tolist(), roles, strict=True):
-        own = rows[rows_of == account]
-        shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in own[:EXAMPLES]]
+        own = rows_of.of(np.array([account]))
+        shown = [str(traffic.exchange_ids[int(r)].as_py()) for r in rows[own[:EXAMPLES]]]
         reasons = explanations.member_reasons(
-            weighed, case.weighed, member, account, shared.get(account, []), shown
+            weighed,
+            case.weighed,
+            member,
+            account,
+            shared.get(account, []),
+            shown,
+            told.get(account, []),
         ) + explanations.role_reasons(member, role)
         found.append(
             Member(
                 campaign_id=case.campaign_id,
                 account_id=member.account_id,
-                e_value=float(case.exchanges.e_values[rows_of == account].max(initial=1.0)),
+                e_value=float(case.exchanges.e_values[own].max(initial=1.0)),
                 role=role,
                 share=member.share,
                 credential_ids=member.credentials,
@@ -309,10 +319,10 @@ def _facts_of_members(
     facts = evidence.facts
     size = int(facts.value.max(initial=-1)) + 1
     everywhere = np.bincount(facts.value, minlength=size)
-    member = np.isin(facts.accounts, accounts)
+    member = facts.of_accounts(accounts)
     inside = np.bincount(facts.value[member], minlength=size)
     found: dict[int, dict[str, tuple[str, int, int]]] = {}
-    for i in np.flatnonzero(member & (inside[facts.value] > 1)):
+    for i in member[inside[facts.value[member]] > 1]:
         kind = facts.kinds[int(facts.kind[i])]
         value = facts.value[i]
         entry = (kind, int(inside[value]), int(everywhere[value]))

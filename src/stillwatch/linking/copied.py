@@ -8,6 +8,7 @@ withstands, and what not: `docs/threat-model.md`, "Framing".
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 _USUAL = LinkingParameters()
+AT_ONCE = 2  # groups that are looked at beside each other; most of it runs without the lock
 LEVEL = 0.05  # chance that a queue which repeats its items loses any of its members
 
 
@@ -69,16 +71,18 @@ def leave_out_copied(
     account goes, too, if it was repeated more than the others were. Null: the members' items are dealt
     out at random, so that each has a hypergeometric number of repeated ones; Bonferroni over members.
     """
-    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    exchanges = traffic.exchanges
     grouped = np.zeros(len(exchanges), np.bool_)
     for group in groups:
         grouped[group.accounts] = True
-    return [
-        _own_evidence(group, traffic, fragments, exchanges, grouped, parameters)
-        if group.by_wording
-        else group
-        for group in groups
-    ]
+
+    def own_evidence(group: Group) -> Group:
+        if not group.by_wording:
+            return group
+        return _own_evidence(group, traffic, fragments, exchanges, grouped, parameters)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return list(threads.map(own_evidence, groups))
 
 
 def _own_evidence(
@@ -120,16 +124,15 @@ def _carry_wording_of_its_own(
     group: Group, traffic: Traffic, fragments: Fragments, own: IntArray
 ) -> BoolArray:
     """Which rows carry a fragment that at least half of the members who use it have in `own` rows."""
-    theirs = np.zeros(fragments.count, np.bool_)
-    theirs[group.fragments] = True
-    of_group, speaks = np.zeros((2, len(traffic)), np.bool_)
-    of_group[group.rows], speaks[own] = True, True
-    inside = np.flatnonzero(theirs[fragments.use_fragments])
-    inside = inside[of_group[fragments.use_rows[inside]]]
-    rows, used = fragments.use_rows[inside], fragments.use_fragments[inside]
-    key = used.astype(np.int64) << 32 | traffic.accounts[rows]
-    users = np.bincount(np.unique(key) >> 32, minlength=fragments.count)
-    of_its_own = np.bincount(np.unique(key[speaks[rows]]) >> 32, minlength=fragments.count)
+    inside = fragments.uses_of(group.fragments)
+    inside = inside[np.isin(fragments.use_rows[inside], group.rows)]
+    rows = fragments.use_rows[inside]
+    used = np.searchsorted(group.fragments, fragments.use_fragments[inside])
+    key = used << 32 | traffic.accounts[rows]
+    users, of_its_own = (
+        np.bincount(np.unique(some) >> 32, minlength=len(group.fragments))
+        for some in (key, key[np.isin(rows, own)])
+    )
     kept = 2 * of_its_own >= users
     return np.isin(group.rows, rows[kept[used]])
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.linking.agreement import agreeing_pairs, worth_of_agreeing
+from stillwatch.linking.agreement import agreeing_pairs
 from stillwatch.linking.groups import Group
 from stillwatch.records import Link
 from stillwatch.signals.shared_facts import Facts
@@ -15,7 +15,7 @@ from stillwatch.signals.templates import Fragments
 
 __all__ = ["links_within"]
 
-IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 ALL_PAIRS = 12  # holders up to which each pair is written; beyond, a ring says the same
 
@@ -23,8 +23,8 @@ ALL_PAIRS = 12  # holders up to which each pair is written; beyond, a ring says 
 def links_within(
     group: Group,
     facts: Facts,
+    worth: FloatArray,
     fragments: Fragments,
-    strata: IntArray,
     names: npt.NDArray[np.str_],
 ) -> list[Link]:
     """Links between members, the most telling fact of each family for each pair.
@@ -32,10 +32,9 @@ def links_within(
     Facts are worth what `worth_of_agreeing` says; wording that k of N accounts share, log(N / k).
 
     Args:
-        strata: One number for each account of the log, in which chance agreement is counted.
+        worth: Of each entry of the facts (`worth_of_agreeing`).
     """
-    worth = worth_of_agreeing(facts, strata)
-    inside = np.isin(facts.accounts, group.accounts)
+    inside = facts.of_accounts(group.accounts)
     pairs = agreeing_pairs(facts.only(inside), worth[inside], all_pairs=ALL_PAIRS)
     found = [
         (int(first), int(second), facts.kinds[kind], float(log_lr))
@@ -56,8 +55,8 @@ def _by_wording(
 ) -> list[tuple[int, int, str, float]]:
     """The rarest fragment of each pair."""
     best: dict[tuple[int, int], float] = {}
-    theirs = np.isin(fragments.pair_accounts, group.accounts)
-    theirs &= np.isin(fragments.pair_fragments, group.fragments)
+    theirs = fragments.pairs_of(group.fragments)
+    theirs = theirs[np.isin(fragments.pair_accounts[theirs], group.accounts)]
     used, users_of = fragments.pair_fragments[theirs], fragments.pair_accounts[theirs]
     order = np.lexsort((users_of, used))
     cuts = np.flatnonzero(np.diff(used[order])) + 1

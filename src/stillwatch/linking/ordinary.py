@@ -51,9 +51,7 @@ def ordinary_users(
         exchanges: Number of exchanges of each account.
         grouped: Which accounts are in some group that may act as one.
     """
-    theirs = np.zeros(fragments.count, np.bool_)
-    theirs[group.fragments] = True
-    rows = np.unique(fragments.use_rows[theirs[fragments.use_fragments]])
+    rows = np.unique(fragments.use_rows[fragments.uses_of(group.fragments)])
     sent = np.bincount(traffic.accounts[rows], minlength=len(exchanges))
     outside = np.flatnonzero((sent > 0) & ~grouped)
     if LEVEL / 2 * (len(outside) + 1) < 1:

@@ -6,7 +6,7 @@ Weighted by rarity in this population, never by a list. Card: `docs/signals/shar
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pyarrow as pa
 from scipy.sparse import csr_matrix
 
 from stillwatch.lake.log import Log
+from stillwatch.signals.places import Places
 
 __all__ = ["FAMILIES", "Facts", "Sightings", "read_sightings"]
 
@@ -64,6 +65,16 @@ class Facts:
     accounts: IntArray
     value: IntArray
     exchanges: IntArray
+    _places: list[Places] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def of_accounts(self, accounts: IntArray) -> IntArray:
+        """The entries of these accounts, ascending; each account is given once."""
+        return self._by_account().of(accounts)
+
+    def _by_account(self) -> Places:
+        if not self._places:
+            self._places.append(Places.of_column(self.accounts))
+        return self._places[0]
 
     def tied_shares(
         self, groups: Sequence[IntArray], active: int, allied: Sequence[bool] | None = None
@@ -86,42 +97,41 @@ class Facts:
                 his cards over all of it.
         """
         allied = allied or [False] * len(groups)
-        allies = [g for g, ally in zip(groups, allied, strict=True) if ally]
-        together = np.unique(np.concatenate(allies)) if allies else np.zeros(0, np.int64)
-        counts = self.rare(active) & ~self._of(_TIES_NOBODY)
-        tells_places = bool(self._of(_COMES_WITH_A_PLACE).any())
-        order = np.argsort(self.accounts, kind="stable")
-        held = self.accounts[order]
-        shares = []
-        for accounts, ally in zip(groups, allied, strict=True):
-            partners = together if ally else accounts
-            starts, ends = np.searchsorted(held, partners), np.searchsorted(held, partners, "right")
-            own = [order[i:j] for i, j in zip(starts, ends, strict=True)]
-            entries = np.concatenate([order[:0], *own])
-            theirs, able = self.only(entries), counts[entries]
-            if tells_places:
-                able &= ~np.isin(theirs.value, theirs._machines_of_a_place())
-            else:
-                able &= ~theirs._of({"device"})
-            values, holders = np.unique(theirs.value[able], return_counts=True)
-            tied = able & np.isin(theirs.value, values[holders > 1])
-            of_group = np.isin(accounts, theirs.accounts[tied])
-            shares.append(int(of_group.sum()) / max(len(accounts), 1))
-        return shares
+        pool, partners = _pools(groups, allied)
+        entries, which = self._by_account().each(partners)
+        theirs, pool_of = self.only(entries), pool[which] << 32
+        able = (self.rare(active) & ~self._of(_TIES_NOBODY))[entries]
+        value, holder = pool_of | theirs.value, pool_of | theirs.accounts
+        if self._of(_COMES_WITH_A_PLACE).any():
+            able &= ~theirs._is_machine_of_a_place(value, holder)
+        else:
+            able &= ~theirs._of({"device"})
+        _, number, holders = np.unique(value[able], return_inverse=True, return_counts=True)
+        tied = np.unique(holder[able][holders[number] > 1])
+        members, asked = _concatenated(groups)
+        of_allies = np.array(allied, np.bool_)[asked]
+        found = np.isin(np.where(of_allies, 0, asked + 1) << 32 | members, tied)
+        shares = np.bincount(asked, found, minlength=len(groups))
+        return (shares / np.maximum([len(g) for g in groups], 1)).tolist() if groups else []
 
-    def _machines_of_a_place(self) -> IntArray:
-        """Devices of which two holders share a network."""
+    def _is_machine_of_a_place(self, value: IntArray, holder: IntArray) -> npt.NDArray[np.bool_]:
+        """Entries of devices of which two holders share a network.
+
+        Args:
+            value, holder: Of each entry, in place of the own ones.
+        """
         device, place = self._of({"device"}), self._of(_COMES_WITH_A_PLACE)
-        values, value = np.unique(self.value, return_inverse=True)
-        _, holder = np.unique(self.accounts, return_inverse=True)
-        value, holder = value.ravel(), holder.ravel()
-        shape = (len(values), int(holder.max(initial=-1)) + 1)
+        values, value = np.unique(value, return_inverse=True)
+        holders, holder = np.unique(holder, return_inverse=True)
+        shape = (len(values), len(holders))
         on, at = (
             csr_matrix((np.ones(int(of.sum()), np.int64), (value[of], holder[of])), shape=shape)
             for of in (device, place)
         )
         together = (on @ at.T).tocoo()
-        return np.asarray(values[np.unique(together.row[together.data > 1])], np.int64)
+        machines = np.zeros(len(values), np.bool_)
+        machines[together.row[together.data > 1]] = True
+        return np.asarray(machines[value])
 
     def _of(self, kinds: Collection[str]) -> npt.NDArray[np.bool_]:
         return np.isin(self.kind, [i for i, k in enumerate(self.kinds) if k in kinds])
@@ -130,7 +140,7 @@ class Facts:
         """The facts of all other kinds."""
         return self.only(~self._of(kinds))
 
-    def only(self, entries: npt.NDArray[np.bool_]) -> Facts:
+    def only(self, entries: npt.NDArray[np.bool_] | IntArray) -> Facts:
         """Some of the entries; kinds and the numbers of values stay as they are."""
         return replace(
             self,
@@ -227,6 +237,25 @@ class Sightings:
             numbered.astype(np.int64),
             exchanges[shared],
         )
+
+
+def _pools(groups: Sequence[IntArray], allied: Sequence[bool]) -> tuple[IntArray, IntArray]:
+    """Within whom each group's accounts may share: all allied groups are pool 0, group i is i + 1.
+
+    Returns:
+        Pool and account, one entry for each account of a pool.
+    """
+    allies = [g for g, ally in zip(groups, allied, strict=True) if ally]
+    together = np.unique(np.concatenate(allies)) if allies else np.zeros(0, np.int64)
+    others = [g[:0] if ally else g for g, ally in zip(groups, allied, strict=True)]
+    partners, pool = _concatenated([together, *others])
+    return pool, partners
+
+
+def _concatenated(groups: Sequence[IntArray]) -> tuple[IntArray, IntArray]:
+    """All accounts, group after group, and the number of the group of each."""
+    accounts = np.concatenate([np.zeros(0, np.int64), *groups])
+    return accounts, np.repeat(np.arange(len(groups)), [len(g) for g in groups])
 
 
 def read_sightings(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_matrix
 
 from stillwatch.records import Target
 from stillwatch.signals.templates import Fragments
@@ -67,21 +68,16 @@ def targets_of_campaign(shares: Shares, rows: IntArray, fragments: Fragments) ->
     of = np.repeat(np.arange(len(rows)), many)
     uses = np.arange(len(of)) - np.repeat(np.cumsum(many) - many, many) + np.repeat(first, many)
     _, which = np.unique(fragments.use_fragments[uses], return_inverse=True)
+    shape = (len(rows), int(which.max(initial=-1)) + 1)
+    carries = csr_matrix((np.ones(len(of)), (of, which)), shape=shape)
+    carried_by = carries.T.tocsr()
     posterior = likely
     for _ in range(_ROUNDS):
         whole = posterior.mean(axis=0)
         # One exchange's worth of the campaign's mixture keeps a rare fragment from deciding alone.
-        counts = np.stack(
-            [
-                np.bincount(which, posterior[of, t], which.max(initial=-1) + 1)
-                for t in range(_TARGETS)
-            ],
-            axis=1,
-        )
+        counts = carried_by @ posterior
         mixture = np.log((counts + whole) / (counts.sum(axis=1, keepdims=True) + 1.0) + 1e-9)
-        prior = np.stack(
-            [np.bincount(of, mixture[which, t], len(rows)) for t in range(_TARGETS)], axis=1
-        )
+        prior = carries @ mixture
         prior = np.where(
             many[:, None] > 0, prior / np.maximum(many, 1)[:, None], np.log(whole + 1e-9)
         )

@@ -7,7 +7,7 @@ so it drops out before anything is compared. Card: `docs/signals/templates.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numba as nb
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.signals.owners import first_of_each, numbered
+from stillwatch.signals.places import Places
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -70,6 +71,20 @@ class Fragments:
     pair_fragments: IntArray
     pair_exchanges: IntArray
     keys: IntArray
+    _places: dict[str, Places] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def uses_of(self, fragments: IntArray) -> IntArray:
+        """The uses of these fragments, ascending; each fragment is given once."""
+        return self._by_fragment("use_fragments").of(fragments)
+
+    def pairs_of(self, fragments: IntArray) -> IntArray:
+        """The pairs of an account and one of these fragments, ascending; each is given once."""
+        return self._by_fragment("pair_fragments").of(fragments)
+
+    def _by_fragment(self, column: str) -> Places:
+        if column not in self._places:
+            self._places[column] = Places.of_column(getattr(self, column))
+        return self._places[column]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,17 @@ class Traffic:
     requests: Requests
     locators: IntArray
     files: tuple[Path, ...]
+    _exchanges: list[IntArray] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.accounts)
+
+    @property
+    def exchanges(self) -> IntArray:
+        """How many exchanges each account has; counted once."""
+        if not self._exchanges:
+            self._exchanges.append(np.bincount(self.accounts, minlength=len(self.account_names)))
+        return self._exchanges[0]
 
     def until(self, moment: int) -> Traffic:
         """The exchanges that started before `moment` (microseconds since 1970), as a view.
