@@ -81,16 +81,17 @@ def _scores(
         np.bincount(fragments.pair_fragments, side[users], minlength=fragments.count)
         for side in (member, others)
     )
-    user = traffic.accounts[fragments.use_rows]
-    used = fragments.use_fragments
-    ours = inside[used] - member[user]
-    theirs = outside[used] - others[user] + 1.0
+    side = np.where(member, 0, np.where(others, 1, 2))  # of an account; it leaves itself out
+    ours = inside - np.array([[1.0], [0.0], [0.0]])
+    theirs = outside - np.array([[0.0], [1.0], [0.0]]) + 1.0
     size = max(int(member.sum()) - 1, 1)
-    with np.errstate(divide="ignore"):
-        value = np.log(ours / size) - np.log(theirs / (others.sum() + 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):  # a side that uses none of a fragment
+        worth = np.log(ours / size) - np.log(theirs / (others.sum() + 1.0))
+    uses = fragments.uses_of(np.flatnonzero((worth > 0).any(axis=0)))
+    rows = fragments.use_rows[uses]
+    value = worth[side[traffic.accounts[rows]], fragments.use_fragments[uses]]
     scores = np.zeros(len(traffic))
     if len(value):
-        firsts = np.flatnonzero(np.diff(fragments.use_rows, prepend=-1))  # uses run by exchange
-        highest = np.maximum.reduceat(value, firsts)
-        scores[fragments.use_rows[firsts]] = np.maximum(highest, 0.0)
+        firsts = np.flatnonzero(np.diff(rows, prepend=-1))  # uses run by exchange
+        scores[rows[firsts]] = np.maximum(np.maximum.reduceat(value, firsts), 0.0)
     return scores

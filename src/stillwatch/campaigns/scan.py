@@ -120,7 +120,12 @@ def scan(
     if linked is None:
         linked = link(log, grid_hours=settings.grid_hours, progress=progress)
     evidence, prepared = linked.evidence, linked.prepared
-    weighed = weigh_raised(evidence, linked.raised, settings.without)
+    weighed = weigh_raised(
+        evidence,
+        linked.raised,
+        settings.without,
+        of_all=settings.with_timeline and settings.joint,
+    )
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)

@@ -9,6 +9,7 @@ The other signals are measured, shown as reasons, and convict nobody.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +32,7 @@ from stillwatch.signals import (
     replay,
     round_the_clock,
 )
-from stillwatch.signals.tell import Scene, Tell
+from stillwatch.signals.tell import Scene, Tell, spread
 
 __all__ = ["SIGNALS", "TYING", "measure_tells", "tying_evidence"]
 
@@ -61,9 +62,25 @@ TYING: frozenset[str] = frozenset(
 """Signals whose null strangers with a wording in common fulfil, shown on look-alikes."""
 
 
-def measure_tells(scene: Scene, without: frozenset[str] = frozenset()) -> list[Tell]:
-    """Ask every signal but those in `without`."""
-    return [measure(scene) for name, measure in SIGNALS.items() if name not in without]
+def measure_tells(
+    scene: Scene,
+    without: frozenset[str] = frozenset(),
+    shown: npt.NDArray[np.int64] | None = None,
+) -> list[Tell]:
+    """Ask every signal but those in `without`.
+
+    Args:
+        shown: The groups that a report may be about, of which alone the signals are asked that tie
+            nobody; all groups if absent.
+    """
+    if shown is None:
+        shown = np.arange(len(scene.groups))
+    few = replace(scene, groups=[scene.groups[i] for i in shown])
+    return [
+        measure(scene) if name in TYING else spread(measure(few), shown, len(scene.groups))
+        for name, measure in SIGNALS.items()
+        if name not in without
+    ]
 
 
 def tying_evidence(tells: Sequence[Tell], groups: int) -> npt.NDArray[np.float64]:

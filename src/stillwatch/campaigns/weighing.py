@@ -252,11 +252,14 @@ def weigh_raised(
     without: frozenset[str] = frozenset(),
     *,
     only_deciding: bool = False,
+    of_all: bool = False,
 ) -> Weighed:
     """Weigh groups that were raised: what ties them, what they collect, and who is named.
 
     Args:
         without, only_deciding: As in `weigh`.
+        of_all: Ask the signals that only show something of groups, too, that no report of this look
+            alone can be about; looks before it may let one through.
     """
     traffic, wording, work = evidence.traffic, raised.wording, raised.work
     groups, acts, together = raised.groups, raised.acts, raised.together
@@ -271,7 +274,7 @@ def weigh_raised(
         tying[open_questions] = tying_evidence(tells, len(open_questions))
         tells = []
     else:
-        tells = measure_tells(scene, without)
+        tells = measure_tells(scene, without, None if of_all else _able(acts, together))
         tying = tying_evidence(tells, len(groups))
     shown = [i for i in range(len(groups)) if min(acts[i].log_e, together[i].log_e) >= 0]
     exchanges = np.diff(work.starts)
@@ -317,15 +320,15 @@ def _decided_by_a_tie(
     acts: list[ActsAsOne], together: list[Togetherness], tied: list[float]
 ) -> IntArray:
     """Groups that would be held back at some rate without a signal that ties their accounts."""
+    able = _able(acts, together)
+    return np.array([i for i in able if tied[i] < TIED and not together[i].openly], np.int64)
+
+
+def _able(acts: Sequence[ActsAsOne], together: Sequence[Togetherness]) -> IntArray:
+    """Groups that pass clauses 1 and 2 at some rate."""
     least = least_bound(len(acts), 1.0)
-    return np.array(
-        [
-            i
-            for i, (a, t) in enumerate(zip(acts, together, strict=True))
-            if tied[i] < TIED and not t.openly and min(a.log_e, t.log_e) >= least
-        ],
-        np.int64,
-    )
+    passing = [min(a.log_e, t.log_e) >= least for a, t in zip(acts, together, strict=True)]
+    return np.flatnonzero(passing)
 
 
 def _scene(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from stillwatch.signals.shared_facts import FAMILIES, Facts
 
-__all__ = ["CAP", "AgreeingPairs", "agreeing_pairs", "worth_of_agreeing"]
+__all__ = ["CAP", "AgreeingPairs", "agreeing_pairs", "paired", "worth_of_agreeing"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -82,17 +82,7 @@ def agreeing_pairs(
     """
     families = tuple(sorted({FAMILIES.get(kind, kind) for kind in facts.kinds}))
     family_of = np.array([families.index(FAMILIES.get(k, k)) for k in facts.kinds], np.int64)
-    told = np.flatnonzero(worth > 0)
-    told = told[np.lexsort((facts.accounts[told], facts.value[told]))]
-    starts = np.flatnonzero(np.diff(facts.value[told], prepend=-1))
-    lengths = np.diff(np.append(starts, len(told)))
-    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for length in np.unique(lengths[lengths > 1]):
-        entries = told[starts[lengths == length][:, None] + np.arange(length)]
-        i, j = _within(int(length), all_pairs)
-        left.append(entries[:, i].ravel())
-        right.append(entries[:, j].ravel())
-    one, other = np.concatenate(left), np.concatenate(right)
+    one, other = paired(facts.value, facts.accounts, worth > 0, all_pairs=all_pairs)
     first = np.minimum(facts.accounts[one], facts.accounts[other])
     second = np.maximum(facts.accounts[one], facts.accounts[other])
     log_lr = np.minimum(worth[one], worth[other])
@@ -104,6 +94,33 @@ def agreeing_pairs(
     return AgreeingPairs(
         families, first[best], second[best], family[best], kind[best], log_lr[best]
     )
+
+
+def paired(
+    value: IntArray,
+    accounts: IntArray,
+    telling: npt.NDArray[np.bool_],
+    *,
+    all_pairs: int | None = None,
+) -> tuple[IntArray, IntArray]:
+    """The two entries of each pair of accounts that hold one value, value by value.
+
+    Args:
+        value, accounts: Of each entry.
+        telling: Which entries pair anybody.
+        all_pairs: As in `agreeing_pairs`.
+    """
+    told = np.flatnonzero(telling)
+    told = told[np.lexsort((accounts[told], value[told]))]
+    starts = np.flatnonzero(np.diff(value[told], prepend=-1))
+    lengths = np.diff(np.append(starts, len(told)))
+    left, right = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for length in np.unique(lengths[lengths > 1]):
+        entries = told[starts[lengths == length][:, None] + np.arange(length)]
+        i, j = _within(int(length), all_pairs)
+        left.append(entries[:, i].ravel())
+        right.append(entries[:, j].ravel())
+    return np.concatenate(left), np.concatenate(right)
 
 
 def _within(length: int, all_pairs: int | None) -> tuple[IntArray, IntArray]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.linking.agreement import agreeing_pairs
+from stillwatch.linking.agreement import agreeing_pairs, paired
 from stillwatch.linking.groups import Group
 from stillwatch.records import Link
 from stillwatch.signals.shared_facts import Facts
@@ -54,26 +52,16 @@ def _by_wording(
     group: Group, fragments: Fragments, active: int
 ) -> list[tuple[int, int, str, float]]:
     """The rarest fragment of each pair."""
-    best: dict[tuple[int, int], float] = {}
     theirs = fragments.pairs_of(group.fragments)
     theirs = theirs[np.isin(fragments.pair_accounts[theirs], group.accounts)]
     used, users_of = fragments.pair_fragments[theirs], fragments.pair_accounts[theirs]
-    order = np.lexsort((users_of, used))
-    cuts = np.flatnonzero(np.diff(used[order])) + 1
-    for entries in np.split(order, cuts):
-        if len(entries) == 0:
-            continue
-        users, fragment = users_of[entries], used[entries[0]]
-        worth = float(np.log(active / max(int(fragments.accounts[fragment]), 1)))
-        if len(users) < 2 or worth <= 0:
-            continue
-        members = users.tolist()
-        pairs = (
-            combinations(members, 2)
-            if len(members) <= ALL_PAIRS
-            else zip(members, [*members[1:], members[0]], strict=True)
-        )
-        for i, j in pairs:
-            key = (min(i, j), max(i, j))
-            best[key] = max(best.get(key, 0.0), worth)
-    return [(i, j, "template", worth) for (i, j), worth in best.items()]
+    worth = np.log(active / np.maximum(fragments.accounts[used], 1))
+    one, other = paired(used, users_of, worth > 0, all_pairs=ALL_PAIRS)
+    first = np.minimum(users_of[one], users_of[other])
+    pair = first << 32 | np.maximum(users_of[one], users_of[other])
+    order = np.lexsort((-worth[one], pair))
+    best = order[np.diff(pair[order], prepend=-1) != 0]
+    return [
+        (int(key >> 32), int(key & 0xFFFFFFFF), "template", value)
+        for key, value in zip(pair[best].tolist(), worth[one][best].tolist(), strict=True)
+    ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.signals.places import ranked
 from stillwatch.signals.repeats import UNKNOWN, Population, population, together
 from stillwatch.signals.tell import Scene, Tell
 from stillwatch.signals.traffic import Traffic
@@ -117,11 +118,10 @@ def _usual(traffic: Traffic, column: IntArray, accounts: int) -> IntArray:
     told = np.flatnonzero(column != 0)
     if len(told) == 0:
         return usual
-    _, codes = np.unique(column[told], return_inverse=True)
-    size = int(codes.max()) + 1
-    keys, counts = np.unique(
-        traffic.accounts[told].astype(np.int64) * size + codes.ravel(), return_counts=True
-    )
+    values, codes = ranked(column[told])
+    size = len(values)
+    keys, at = ranked(traffic.accounts[told].astype(np.int64) * size + codes)
+    counts = np.bincount(at)
     order = np.lexsort((-keys, counts))  # of equals the first; the last one written stays
     usual[keys[order] // size] = keys[order] % size
     return usual
@@ -148,24 +148,26 @@ def _coherence(agent: IntArray, tls: IntArray) -> IntArray:
 
 def _level(traffic: Traffic, quota: IntArray) -> IntArray:
     """The band of `LEVEL` that the busiest day's output tokens reach; unknown without a limit."""
-    pairs, at = np.unique(
-        np.stack([traffic.accounts.astype(np.int64), traffic.started // DAY]),
-        axis=1,
-        return_inverse=True,
-    )
+    pairs, at = _account_days(traffic)
     busiest = np.zeros(len(quota))
-    np.maximum.at(busiest, pairs[0], np.bincount(at.ravel(), weights=traffic.output_tokens))
+    np.maximum.at(busiest, pairs >> 32, np.bincount(at, weights=traffic.output_tokens))
     part = busiest / np.maximum(quota, 1)
     return np.where(quota > 0, np.searchsorted(LEVEL, part, side="right"), UNKNOWN)
 
 
 def _sleep(traffic: Traffic, accounts: int) -> IntArray:
     """Day of falling asleep and of waking, of the longest sleep; unknown for who never slept."""
-    pairs = np.unique(np.stack([traffic.accounts.astype(np.int64), traffic.started // DAY]), axis=1)
-    gap = np.diff(pairs[1])
-    slept = np.flatnonzero((np.diff(pairs[0]) == 0) & (gap > SLEEP))
+    pairs, _ = _account_days(traffic)
+    account, day = pairs >> 32, pairs & 0xFFFFFFFF
+    gap = np.diff(day)
+    slept = np.flatnonzero((np.diff(account) == 0) & (gap > SLEEP))
     slept = slept[np.argsort(gap[slept], kind="stable")]
     asleep, awake = np.full(accounts, UNKNOWN), np.full(accounts, UNKNOWN)
-    asleep[pairs[0][slept]] = pairs[1][slept]
-    awake[pairs[0][slept]] = pairs[1][slept + 1]
+    asleep[account[slept]] = day[slept]
+    awake[account[slept]] = day[slept + 1]
     return together(asleep, awake)
+
+
+def _account_days(traffic: Traffic) -> tuple[IntArray, IntArray]:
+    """The days on which each account sent anything (account << 32 | day), and that of each exchange."""
+    return ranked(traffic.accounts.astype(np.int64) << 32 | traffic.started // DAY)

@@ -8,6 +8,8 @@ Card: `docs/signals/credentials.md`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -38,20 +40,16 @@ def measure(scene: Scene) -> Tell:
     traffic = scene.traffic
     accounts = len(traffic.account_names)
     templated = scene.wording.fixed_share >= TEMPLATED
-    turned, parts = _turned(traffic, templated, np.arange(len(traffic)))
+    turned, parts = _turned(traffic, np.arange(len(traffic)), templated, traffic.accounts, accounts)
     shared = strangers_of(traffic) >= STRANGERS
     volume = np.bincount(traffic.accounts, minlength=accounts)
     volumes = np.searchsorted(VOLUMES, volume, side="right") - 1
-    mine = np.zeros(accounts, np.bool_)
     log_e, largest, observed, usual, members, rows = [], [], [], [], [], []
     for group in scene.groups:
-        mine[:] = False
-        mine[group.accounts] = True
-        own, own_parts = _turned_of(traffic, group, mine)
-        strata = np.where(mine, own_parts, parts)
-        stolen = compare_counts(
-            turned, group.accounts, own[group.accounts], strata, scene.reference
-        )
+        own, own_parts = _turned_of(traffic, group)
+        strata = parts.copy()
+        strata[group.accounts] = own_parts
+        stolen = compare_counts(turned, group.accounts, own, strata, scene.reference)
         resold = compare_counts(
             shared, group.accounts, shared[group.accounts], volumes, scene.reference
         )
@@ -69,7 +67,7 @@ def measure(scene: Scene) -> Tell:
             if seen
             else ""
         )
-        showing = group.accounts[(own | shared)[group.accounts]]
+        showing = group.accounts[own | shared[group.accounts]]
         members.append(showing)
         rows.append(_first_of_each(traffic, group.rows, showing))
     return Tell(
@@ -109,22 +107,33 @@ def _changes(*columns: IntArray) -> BoolArray:
     return new
 
 
-def _turned_of(traffic: Traffic, group: Suspects, mine: BoolArray) -> tuple[BoolArray, IntArray]:
-    serves = np.zeros(len(traffic), np.bool_)
-    serves[group.rows] = True
-    return _turned(traffic, serves, np.flatnonzero(mine[traffic.accounts]))
+def _turned_of(traffic: Traffic, group: Suspects) -> tuple[BoolArray, IntArray]:
+    """`_turned` of the members of a group, whose own exchanges serve."""
+    rows = traffic.by_account.of(group.accounts)
+    member = np.searchsorted(group.accounts, traffic.accounts[rows])
+    return _turned(traffic, rows, np.isin(rows, group.rows), member, len(group.accounts))
 
 
-def _turned(traffic: Traffic, serves: BoolArray, rows: IntArray) -> tuple[BoolArray, IntArray]:
+def _turned(
+    traffic: Traffic,
+    rows: IntArray,
+    serves: BoolArray,
+    owner: npt.NDArray[np.integer[Any]],
+    accounts: int,
+) -> tuple[BoolArray, IntArray]:
     """Accounts whose other exchanges began a day before, on networks that never served.
+
+    Args:
+        rows: All exchanges of these accounts, ascending.
+        serves, owner: Of each of them, whether it serves, and the number of its account.
+        accounts: How many they are.
 
     Returns:
         One flag an account, and its stratum: the smaller part's volume; -1 where a part is too small
         or its networks are unknown.
     """
-    accounts = len(traffic.account_names)
-    rows = rows[traffic.requests.network[rows] != 0]
-    account, part = traffic.accounts[rows].astype(np.int64), serves[rows]
+    known = traffic.requests.network[rows] != 0
+    rows, part, account = rows[known], serves[known], owner[known].astype(np.int64)
     counts = np.stack([np.bincount(account[part == p], minlength=accounts) for p in (False, True)])
     first = np.full((2, accounts), np.iinfo(np.int64).max)
     np.minimum.at(first, (part.astype(np.int64), account), traffic.started[rows])

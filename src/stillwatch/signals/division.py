@@ -15,7 +15,8 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.signals.owners import even_positions, numbered
+from stillwatch.signals.owners import even_positions
+from stillwatch.signals.places import numbered
 from stillwatch.signals.traffic import Traffic
 
 __all__ = ["BINS", "DivisionParameters", "bets", "bins_of", "own_subjects"]

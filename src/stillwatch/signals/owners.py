@@ -12,6 +12,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.signals.places import first_of_each, numbered
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -53,9 +54,7 @@ class Wording:
 
 def rows_by_account(traffic: Traffic) -> tuple[IntArray, IntArray]:
     """Exchanges ordered by account, then time, and where each account's begin."""
-    order = np.argsort(traffic.accounts, kind="stable")
-    counts = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
-    return order, np.concatenate([[0], np.cumsum(counts)])
+    return traffic.by_account.order, traffic.by_account.starts
 
 
 def evenly(rows: IntArray, limit: int) -> IntArray:
@@ -90,62 +89,6 @@ def even_positions(size, limit):  # type: ignore[no-untyped-def]
         positions[i] = int(i * step)
     positions[limit - 1] = size - 1 if limit > 1 else 0
     return positions
-
-
-@nb.njit(cache=True, nogil=True)
-def numbered(hashes):  # type: ignore[no-untyped-def]
-    """The distinct values of an array numbered from 0 in order of appearance."""
-    capacity = 16
-    while capacity < 2 * len(hashes) and capacity < 1 << 17:
-        capacity *= 2
-    place = np.full(capacity, -1, np.int64)
-    distinct = np.empty(capacity // 2, np.int64)
-    numbers = np.empty(len(hashes), np.int64)
-    count = 0
-    for i in range(len(hashes)):
-        at = _spread(hashes[i], capacity)
-        while place[at] >= 0 and distinct[place[at]] != hashes[i]:
-            at = (at + 1) & (capacity - 1)
-        if place[at] >= 0:
-            numbers[i] = place[at]
-            continue
-        if count == len(distinct):
-            capacity *= 2
-            place = np.full(capacity, -1, np.int64)
-            larger = np.empty(capacity // 2, np.int64)
-            larger[:count] = distinct
-            distinct = larger
-            for k in range(count):
-                free = _spread(distinct[k], capacity)
-                while place[free] >= 0:
-                    free = (free + 1) & (capacity - 1)
-                place[free] = k
-            at = _spread(hashes[i], capacity)
-            while place[at] >= 0:
-                at = (at + 1) & (capacity - 1)
-        place[at] = count
-        distinct[count] = hashes[i]
-        numbers[i] = count
-        count += 1
-    return numbers
-
-
-@nb.njit(cache=True, nogil=True, inline="always")
-def _spread(value, capacity):  # type: ignore[no-untyped-def]
-    """Fibonacci hashing (Knuth 1973): small integers spread as hashes do."""
-    return ((np.int64(value) * np.int64(-7046029254386353131)) >> 24) & (capacity - 1)
-
-
-@nb.njit(cache=True, nogil=True)
-def first_of_each(numbers):  # type: ignore[no-untyped-def]
-    """Where each of the values that `numbered` gave appears first."""
-    found = np.empty(numbers.max() + 1 if len(numbers) else 0, np.int64)
-    count = 0
-    for i in range(len(numbers)):
-        if numbers[i] == count:
-            found[count] = i
-            count += 1
-    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Places"]
+__all__ = ["Places", "first_of_each", "numbered", "ranked"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -46,6 +46,75 @@ class Places:
     def of(self, numbers: IntArray) -> IntArray:
         """The positions of all of these numbers, ascending; each number is given once."""
         return np.sort(self.each(numbers)[0])
+
+
+def ranked(values: IntArray) -> tuple[IntArray, IntArray]:
+    """The distinct values, ascending, and the place of each value among them.
+
+    As `np.unique(values, return_inverse=True)`, in linear time where few are distinct.
+    """
+    number = numbered(values)
+    distinct = values[first_of_each(number)]
+    order = np.argsort(distinct)
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return distinct[order], rank[number]
+
+
+@nb.njit(cache=True, nogil=True)
+def numbered(hashes):  # type: ignore[no-untyped-def]
+    """The distinct values of an array numbered from 0 in order of appearance."""
+    capacity = 16
+    while capacity < 2 * len(hashes) and capacity < 1 << 17:
+        capacity *= 2
+    place = np.full(capacity, -1, np.int64)
+    distinct = np.empty(capacity // 2, np.int64)
+    numbers = np.empty(len(hashes), np.int64)
+    count = 0
+    for i in range(len(hashes)):
+        at = _spread(hashes[i], capacity)
+        while place[at] >= 0 and distinct[place[at]] != hashes[i]:
+            at = (at + 1) & (capacity - 1)
+        if place[at] >= 0:
+            numbers[i] = place[at]
+            continue
+        if count == len(distinct):
+            capacity *= 2
+            place = np.full(capacity, -1, np.int64)
+            larger = np.empty(capacity // 2, np.int64)
+            larger[:count] = distinct
+            distinct = larger
+            for k in range(count):
+                free = _spread(distinct[k], capacity)
+                while place[free] >= 0:
+                    free = (free + 1) & (capacity - 1)
+                place[free] = k
+            at = _spread(hashes[i], capacity)
+            while place[at] >= 0:
+                at = (at + 1) & (capacity - 1)
+        place[at] = count
+        distinct[count] = hashes[i]
+        numbers[i] = count
+        count += 1
+    return numbers
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _spread(value, capacity):  # type: ignore[no-untyped-def]
+    """Fibonacci hashing (Knuth 1973): small integers spread as hashes do."""
+    return ((np.int64(value) * np.int64(-7046029254386353131)) >> 24) & (capacity - 1)
+
+
+@nb.njit(cache=True, nogil=True)
+def first_of_each(numbers):  # type: ignore[no-untyped-def]
+    """Where each of the values that `numbered` gave appears first."""
+    found = np.empty(numbers.max() + 1 if len(numbers) else 0, np.int64)
+    count = 0
+    for i in range(len(numbers)):
+        if numbers[i] == count:
+            found[count] = i
+            count += 1
+    return found
 
 
 @nb.njit(cache=True, nogil=True)

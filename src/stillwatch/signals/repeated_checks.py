@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from stillwatch.signals.exact_counts import Outcome, compare_counts
 from stillwatch.signals.owners import rows_by_account
+from stillwatch.signals.places import ranked
 from stillwatch.signals.request_columns import STATUSES
 from stillwatch.signals.tell import Scene, Suspects, Tell, examples
 
@@ -135,10 +136,11 @@ def after_stops(scene: Scene, group: Suspects, checks: IntArray) -> Outcome:
     traffic, closed = scene.traffic, scene.attributes.closed[group.accounts]
     if len(checks) == 0:
         return Outcome([])
-    rows = np.flatnonzero(np.isin(traffic.accounts, np.unique(traffic.accounts[checks])))
+    rows = traffic.by_account.of(np.unique(traffic.accounts[checks]).astype(np.int64))
     texts = traffic.input_hashes
-    stopped = np.isin(traffic.accounts, group.accounts) & traffic.refused
-    stopped &= ~np.isin(texts, np.unique(texts[checks]))
+    stopped = traffic.by_account.of(group.accounts)
+    stopped = stopped[traffic.refused[stopped]]
+    stopped = stopped[~np.isin(texts[stopped], texts[checks])]
     stops = np.sort(np.concatenate([traffic.started[stopped], closed[closed > 0]]))
     last = np.searchsorted(stops, traffic.started[rows], side="left") - 1
     soon = (
@@ -147,10 +149,8 @@ def after_stops(scene: Scene, group: Suspects, checks: IntArray) -> Outcome:
         else np.zeros(len(rows), np.bool_)
     )
     is_check = np.isin(rows, checks)
-    other = ~np.isin(texts[rows], np.unique(texts[checks]))
-    days = np.stack([traffic.accounts[rows].astype(np.int64), traffic.started[rows] // DAY])
-    _, of_day = np.unique(days, axis=1, return_inverse=True)
-    of_day = of_day.ravel()
+    other = ~np.isin(texts[rows], texts[checks])
+    _, of_day = ranked(traffic.accounts[rows].astype(np.int64) << 32 | traffic.started[rows] // DAY)
     size = int(of_day.max()) + 1
     drawn = [
         np.bincount(of_day, flags, minlength=size).astype(np.int64).tolist()
@@ -163,8 +163,8 @@ def _common(checks: Checks, accounts: npt.NDArray[np.int32], members: IntArray) 
     """Checks of members, of questions that two of them or more ask again."""
     inside = np.isin(accounts[checks.rows], members)
     rows, questions = checks.rows[inside], checks.questions[inside]
-    pairs = np.unique(np.stack([questions, accounts[rows].astype(np.int64)]), axis=1)
-    common = np.bincount(pairs[0], minlength=int(questions.max(initial=-1)) + 1) > 1
+    pairs = np.unique(questions << 32 | accounts[rows])
+    common = np.bincount(pairs >> 32, minlength=int(questions.max(initial=-1)) + 1) > 1
     return rows[common[questions]]
 
 

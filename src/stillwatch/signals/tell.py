@@ -8,7 +8,7 @@ signal may do for a finding is decided in `campaigns.tells`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from stillwatch.signals.releases import Releases
 from stillwatch.signals.shared_facts import Facts, Sightings
 from stillwatch.signals.traffic import Traffic
 
-__all__ = ["Scene", "Suspects", "Tell", "examples", "silent"]
+__all__ = ["Scene", "Suspects", "Tell", "examples", "silent", "spread"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -94,6 +94,25 @@ class Tell:
     usual: Sequence[str]
     members: Sequence[IntArray]
     rows: Sequence[IntArray]
+
+
+def spread(tell: Tell, asked: IntArray, groups: int) -> Tell:
+    """What a signal says of some of the groups, as a tell of all: of the others it says nothing.
+
+    Args:
+        asked: The numbers of the groups that it was asked of, in its order.
+        groups: How many groups there are.
+    """
+    found = silent(tell.signal, groups)
+    observed, usual = list(found.observed), list(found.usual)
+    members, rows = list(found.members), list(found.rows)
+    for place, number in enumerate(asked.tolist()):
+        found.log_e[number], found.largest[number] = tell.log_e[place], tell.largest[place]
+        observed[number], usual[number] = tell.observed[place], tell.usual[place]
+        members[number], rows[number] = tell.members[place], tell.rows[place]
+    return replace(
+        found, text=tell.text, observed=observed, usual=usual, members=members, rows=rows
+    )
 
 
 def silent(signal: str, groups: int) -> Tell:

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from stillwatch.signals.owners import first_of_each, numbered
-from stillwatch.signals.places import Places
+from stillwatch.signals.places import Places, first_of_each, numbered
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -133,7 +132,7 @@ def share_shingles(
     A first pass counts accounts in hashed buckets, which can only count too many; so nothing is
     lost, and the exact count is left to do for few.
     """
-    by_account = np.argsort(traffic.accounts, kind="stable")
+    by_account = traffic.by_account.order
     values, starts = traffic.shingles.values, traffic.shingles.starts
     buckets = 1 << 24
     counts = np.zeros(buckets, np.uint8)

@@ -20,6 +20,7 @@ from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
 from stillwatch.lake.sketch import sketch_exchanges
 from stillwatch.records import InputError, StillwatchError
+from stillwatch.signals.places import Places
 from stillwatch.signals.request_columns import (
     REQUEST_COLUMNS,
     Requests,
@@ -99,6 +100,7 @@ class Traffic:
     locators: IntArray
     files: tuple[Path, ...]
     _exchanges: list[IntArray] = field(default_factory=list, init=False, repr=False, compare=False)
+    _by_account: list[Places] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.accounts)
@@ -109,6 +111,13 @@ class Traffic:
         if not self._exchanges:
             self._exchanges.append(np.bincount(self.accounts, minlength=len(self.account_names)))
         return self._exchanges[0]
+
+    @property
+    def by_account(self) -> Places:
+        """Where each account's exchanges stand, in time order; looked up once."""
+        if not self._by_account:
+            self._by_account.append(Places.of_column(self.accounts))
+        return self._by_account[0]
 
     def until(self, moment: int) -> Traffic:
         """The exchanges that started before `moment` (microseconds since 1970), as a view.
