@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.signals.templates import Fragments
 
-__all__ = ["Likeness", "components", "meeting", "row_products", "row_squares", "table"]
+__all__ = ["MEETING", "Likeness", "components", "row_products", "row_squares", "table"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -54,6 +54,10 @@ class Likeness:
         lengths = np.sqrt(row_squares(self.use))
         return Likeness(scaled(self.use, 1 / np.where(lengths > 0, lengths, 1.0)))
 
+    def only(self, accounts: IntArray) -> Likeness:
+        """Of these accounts alone, in their order."""
+        return Likeness(self.use[accounts])
+
     def of_communities(self, of_account: IntArray) -> tuple[csr_matrix, IntArray, FloatArray]:
         """What each community uses, how many accounts it has, and how alike two of them are.
 
@@ -75,27 +79,6 @@ def table(
     rows: IntArray, columns: IntArray, values: FloatArray, shape: tuple[int, int]
 ) -> csr_matrix:
     return coo_matrix((values, (rows, columns)), shape=shape).tocsr()
-
-
-def meeting(use: csr_matrix, kind: IntArray) -> tuple[IntArray, IntArray]:
-    """Pairs of communities of one kind that meet in a fragment which few use.
-
-    Nothing compares all pairs.
-
-    Args:
-        kind: Of each community; -1 for one that meets nobody, and is counted as a user all the same.
-    """
-    rows = np.repeat(np.arange(use.shape[0]), np.diff(use.indptr))
-    rare = np.bincount(use.indices, minlength=use.shape[1]) <= MEETING
-    able = rare[use.indices] & (kind[rows] >= 0)
-    places, place = np.unique(
-        kind[rows[able]] * use.shape[1] + use.indices[able], return_inverse=True
-    )
-    shape = (use.shape[0], max(len(places), 1))
-    users = table(rows[able], place.ravel(), np.ones(int(able.sum())), shape)
-    pairs = (users @ users.T).tocoo()
-    once = pairs.row < pairs.col
-    return pairs.row[once].astype(np.int64), pairs.col[once].astype(np.int64)
 
 
 def row_squares(use: csr_matrix) -> FloatArray:

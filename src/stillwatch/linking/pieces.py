@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from stillwatch.linking.group import LinkingParameters
-from stillwatch.linking.likeness import Likeness, components, meeting, row_products
+from stillwatch.linking.joining import joined
+from stillwatch.linking.likeness import Likeness
 
 __all__ = ["refine", "reunite", "settle"]
 
 IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 def refine(
@@ -30,7 +27,7 @@ def refine(
     # What a phrase alone holds together falls apart into single accounts: they stay as they were.
     fine = np.where(np.bincount(fine)[fine] == 1, -1, fine)
     _, pieces = np.unique(coarse << 32 | (fine + 1), return_inverse=True)
-    return _joined(pieces.astype(np.int64), coarse, likeness, parameters.alike)
+    return joined(pieces.astype(np.int64), coarse, likeness, parameters.alike)
 
 
 def reunite(of_account: IntArray, likeness: Likeness, parameters: LinkingParameters) -> IntArray:
@@ -40,68 +37,7 @@ def reunite(of_account: IntArray, likeness: Likeness, parameters: LinkingParamet
     public list of tasks and be far alike, so more is asked than of pieces (`same_wording`).
     """
     everywhere = np.zeros(len(of_account), np.int64)
-    return _joined(of_account, everywhere, likeness.directions(), parameters.same_wording)
-
-
-def _joined(of_account: IntArray, coarse: IntArray, likeness: Likeness, least: float) -> IntArray:
-    """Join pieces of one coarse community, the most alike first, while any two are so alike."""
-    known = _KnownProducts(np.zeros(0, np.int64), np.zeros(0))
-    name = np.arange(int(of_account.max(initial=-1)) + 1)
-    while True:
-        use, sizes, within = likeness.of_communities(of_account)
-        community = np.zeros(len(sizes), np.int64)
-        community[of_account] = coarse
-        a, b = meeting(use, np.where(within > 0, community, -1))
-        products, known = known.with_those_of(use, a, b, name)
-        alike = products / (sizes[a] * sizes[b]) / np.sqrt(within[a] * within[b])
-        enough = alike >= least
-        if not enough.any():
-            return of_account
-        a, b = _nearest_to_each_other(a[enough], b[enough], alike[enough], len(sizes))
-        joined = components(a, b, len(sizes))
-        parts = np.bincount(joined)
-        kept = np.flatnonzero(parts[joined] == 1)
-        name, older = int(name.max()) + 1 + np.arange(len(parts)), name
-        name[joined[kept]] = older[kept]
-        of_account = joined[of_account]
-
-
-@dataclass(frozen=True, slots=True)
-class _KnownProducts:
-    """Products of pairs of pieces by their names: a piece that is joined to another has a new name.
-
-    Attributes:
-        pairs: Both names of each pair, the smaller first, in one number; ascending.
-        products: Of each pair.
-    """
-
-    pairs: IntArray
-    products: FloatArray
-
-    def with_those_of(
-        self, use: csr_matrix, a: IntArray, b: IntArray, name: IntArray
-    ) -> tuple[FloatArray, _KnownProducts]:
-        """The products of rows a with rows b, where those that are known are not counted anew."""
-        pairs = np.minimum(name[a], name[b]) << 32 | np.maximum(name[a], name[b])
-        place = np.minimum(np.searchsorted(self.pairs, pairs), max(len(self.pairs) - 1, 0))
-        new = self.pairs[place] != pairs if len(self.pairs) else np.ones(len(pairs), np.bool_)
-        products = np.empty(len(pairs))
-        products[~new] = self.products[place[~new]]
-        products[new] = row_products(use, a[new], b[new])
-        order = np.argsort(pairs)
-        return products, _KnownProducts(pairs[order], products[order])
-
-
-def _nearest_to_each_other(
-    a: IntArray, b: IntArray, alike: FloatArray, count: int
-) -> tuple[IntArray, IntArray]:
-    """The pairs each of which is most alike to the other; of equals, the first."""
-    own, other = np.concatenate([a, b]), np.concatenate([b, a])
-    order = np.lexsort((-other, np.tile(alike, 2)))
-    nearest = np.full(count, -1)
-    nearest[own[order]] = other[order]
-    mutual = (nearest[a] == b) & (nearest[b] == a)
-    return a[mutual], b[mutual]
+    return joined(of_account, everywhere, likeness.directions(), parameters.same_wording)
 
 
 def settle(of_account: IntArray, likeness: Likeness, parameters: LinkingParameters) -> IntArray:
