@@ -2,14 +2,7 @@
 -- presented reasoning blocks, were a later turn of a named conversation or carried a history, and how
 -- many of those had a history that holds no answer of ours. The first answer is the second message, or the third
 -- where a request had failed.
-with answers as (
-  select output_digest as digest, min(started_at) as given_at
-  from exchanges
-  where output_digest is not null
-  group by output_digest
-),
-
-sent as (
+with sent as (
   select
     account_id,
     started_at,
@@ -21,6 +14,14 @@ sent as (
     prefix_digests[3] as third
   from exchanges
   where len(reasoning_signatures_presented) > 0 or len(prefix_digests) > 1 or turn_index > 0
+),
+
+-- Only of answers that somebody sends again.
+answers as (
+  select output_digest as digest, min(started_at) as given_at
+  from exchanges
+  where output_digest in (select second from sent union all select third from sent)
+  group by output_digest
 ),
 
 judged as (

@@ -2,7 +2,12 @@
 -- A signed reasoning block, or a conversation that goes on.
 -- The giver is the account that had it first; `given_again` is when anybody was given the same
 -- block anew. Values leave as hashes.
-with given as (
+with presented as materialized (
+  select distinct unnest(reasoning_signatures_presented) as value
+  from exchanges
+),
+
+given as (
   select
     'reasoning_block' as kind,
     reasoning_signature_issued as value,
@@ -11,7 +16,7 @@ with given as (
     arg_min(model, (started_at, exchange_id)) as model,
     list_extract(min(started_at, 2), 2) as given_again
   from exchanges
-  where reasoning_signature_issued is not null
+  where reasoning_signature_issued in (select value from presented)
   group by 2
 ),
 
@@ -41,6 +46,15 @@ taken as (
   group by 1, 2, 3, 4, 5, 6
 ),
 
+-- Most conversations are one account's. Numbers tell these apart in little memory.
+perhaps_passed_on as materialized (
+  select hash(conversation_id) as number
+  from exchanges
+  where conversation_id is not null
+  group by number
+  having min(hash(account_id)) <> max(hash(account_id))
+),
+
 visits as (
   select
     conversation_id,
@@ -50,7 +64,7 @@ visits as (
     arg_min(model, (started_at, exchange_id)) as model,
     arg_min(turn_index, (started_at, exchange_id)) as first_turn
   from exchanges
-  where conversation_id is not null
+  where hash(conversation_id) in (select number from perhaps_passed_on)
   group by conversation_id, account_id
 ),
 
