@@ -46,10 +46,12 @@ def find_communities(
     edges = _fragment_edges(fragments, exchanges, active)
     fact_edges = _fact_edges(facts, exchanges, active)
     graph = _graph(len(exchanges), fragments.count, edges, fact_edges)
+    weights = np.concatenate([edges[2], fact_edges[2]])
     coarse, fine = (
-        _leiden(graph, active / size, parameters.seed)[: len(exchanges)]
+        _leiden(graph, weights, active / size, parameters.seed)[: len(exchanges)]
         for size in (parameters.cohesive, parameters.fine)
     )
+    del graph
     likeness = Likeness.of(fragments, exchanges)
     of_account = refine(coarse, fine, likeness, parameters)
     of_account = settle(of_account, likeness, parameters)
@@ -95,19 +97,15 @@ def _graph(accounts: int, fragments: int, edges: Edges, fact_edges: Edges) -> ig
     values = int(fact_edges[1].max(initial=-1)) + 1
     sources = np.concatenate([edges[0], fact_edges[0]])
     targets = np.concatenate([edges[1] + accounts, fact_edges[1] + accounts + fragments])
-    graph = igraph.Graph(
-        n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1)
-    )
-    graph.es["weight"] = np.concatenate([edges[2], fact_edges[2]]).tolist()
-    return graph
+    return igraph.Graph(n=accounts + fragments + values, edges=np.stack([sources, targets], axis=1))
 
 
-def _leiden(graph: igraph.Graph, resolution: float, seed: int) -> IntArray:
+def _leiden(graph: igraph.Graph, weights: FloatArray, resolution: float, seed: int) -> IntArray:
     with _ONE_GENERATOR:
         igraph.set_random_number_generator(random.Random(seed))
         found = graph.community_leiden(
             objective_function="modularity",
-            weights="weight",
+            weights=weights,
             resolution=max(1.0, resolution),
             n_iterations=2,
         )

@@ -130,12 +130,30 @@ class _Rows:
     def alike(self, pairs: tuple[IntArray, IntArray], least: float) -> _Pairs:
         """Those of these pairs that are alike enough."""
         a, b = pairs
-        products = _products(self.begins, self.ends, self.columns, self.values, a, b)
+        products = self._products(a, b)
         alike = (
             products / (self.sizes[a] * self.sizes[b]) / np.sqrt(self.within[a] * self.within[b])
         )
         enough = alike >= least
         return _Pairs(a[enough], b[enough], alike[enough])
+
+    def _products(self, a: IntArray, b: IntArray) -> FloatArray:
+        """The products of rows a with rows b, one by one."""
+        lengths = self.ends - self.begins
+        a_is_long = lengths[a] > lengths[b]
+        long, short = np.where(a_is_long, a, b), np.where(a_is_long, b, a)
+        order = np.argsort(long, kind="stable")
+        found = np.empty(len(a))
+        found[order] = _products(
+            self.begins,
+            self.ends,
+            self.columns,
+            self.values,
+            long[order],
+            short[order],
+            np.zeros(len(self.used_by)),
+        )
+        return found
 
     def meeting_anybody(self) -> tuple[IntArray, IntArray]:
         """All pairs of one kind that meet in a fragment which few use."""
@@ -218,20 +236,27 @@ def _nearest_to_each_other(pairs: _Pairs, count: int) -> tuple[IntArray, IntArra
 
 
 @nb.njit(cache=True, nogil=True)
-def _products(begins, ends, columns, values, a, b):  # type: ignore[no-untyped-def]
-    """Products of two rows at a time, both ascending in columns: nothing is copied."""
-    found = np.zeros(len(a))
-    for pair in range(len(a)):
-        i, j = begins[a[pair]], begins[b[pair]]
-        while i < ends[a[pair]] and j < ends[b[pair]]:
-            if columns[i] < columns[j]:
-                i += 1
-            elif columns[i] > columns[j]:
-                j += 1
-            else:
-                found[pair] += values[i] * values[j]
-                i += 1
-                j += 1
+def _products(begins, ends, columns, values, long, short, laid_out):  # type: ignore[no-untyped-def]
+    """Products of two rows at a time; pairs with one long row stand together, which is laid out once.
+
+    Args:
+        laid_out: Room for a row, zeros.
+    """
+    found = np.zeros(len(long))
+    before = -1
+    for pair in range(len(long)):
+        row = long[pair]
+        if row != before:
+            if before >= 0:
+                for k in range(begins[before], ends[before]):
+                    laid_out[columns[k]] = 0.0
+            for k in range(begins[row], ends[row]):
+                laid_out[columns[k]] = values[k]
+            before = row
+        total = 0.0
+        for k in range(begins[short[pair]], ends[short[pair]]):
+            total += laid_out[columns[k]] * values[k]
+        found[pair] = total
     return found
 
 

@@ -66,6 +66,9 @@ class Facts:
     value: IntArray
     exchanges: IntArray
     _places: list[Places] = field(default_factory=list, init=False, repr=False, compare=False)
+    _tying: dict[int, npt.NDArray[np.bool_]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def of_accounts(self, accounts: IntArray) -> IntArray:
         """The entries of these accounts, ascending; each account is given once."""
@@ -176,13 +179,15 @@ class Facts:
         A card, a device, a contact, a key, a history or a reasoning block that fewer accounts hold
         than the root of N. Networks and clients do not count: strangers meet there.
         """
-        held = self.kept_by_one_hand & self.rare(active)
-        size = int(self.value.max(initial=-1)) + 1
-        in_some = np.bincount(self.value[held & np.isin(self.accounts, some)], minlength=size) > 0
-        in_others = (
-            np.bincount(self.value[held & np.isin(self.accounts, others)], minlength=size) > 0
-        )
-        return bool((in_some & in_others).any())
+        held = self._kept_and_rare(active)
+        in_some, in_others = (self.of_accounts(side) for side in (some, others))
+        values = self.value[in_some[held[in_some]]]
+        return bool(np.isin(values, self.value[in_others[held[in_others]]]).any())
+
+    def _kept_and_rare(self, active: int) -> npt.NDArray[np.bool_]:
+        if active not in self._tying:
+            self._tying[active] = self.kept_by_one_hand & self.rare(active)
+        return self._tying[active]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -362,5 +363,14 @@ def _ragged(column: pa.ChunkedArray, order: IntArray) -> Ragged:
     ).astype(np.int64)
     old_starts = np.concatenate([[0], np.cumsum(lengths)])
     starts = np.concatenate([[0], np.cumsum(lengths[order])])
-    index = np.repeat(old_starts[order] - starts[:-1], lengths[order]) + np.arange(starts[-1])
-    return Ragged(values[index], starts)
+    return Ragged(_in_order(values, old_starts, order, starts), starts)
+
+
+@nb.njit(cache=True, nogil=True)
+def _in_order(values, old_starts, order, starts):  # type: ignore[no-untyped-def]
+    ordered = np.empty_like(values)
+    for row in range(len(order)):
+        begin = old_starts[order[row]]
+        for k in range(starts[row + 1] - starts[row]):
+            ordered[starts[row] + k] = values[begin + k]
+    return ordered
