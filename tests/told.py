@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from planted_logs import LogBook
-from stillwatch.campaigns.weighing import weigh
+from stillwatch.campaigns.weighing import raise_groups, weigh_raised
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Told:
 def told(book: LogBook, accounts: Sequence[str], signal: str, folder: Path) -> Told:
     """Weigh the log, and look at the group that holds most of these accounts."""
     evidence = book.evidence(folder)
-    weighed = weigh(evidence)
+    weighed = weigh_raised(evidence, raise_groups(evidence), of_all=True)
     names = evidence.traffic.account_names
     number = max(
         range(len(weighed.groups)),

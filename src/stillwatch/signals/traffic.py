@@ -368,7 +368,7 @@ def _ragged(column: pa.ChunkedArray, order: IntArray) -> Ragged:
 
 @nb.njit(cache=True, nogil=True)
 def _in_order(values, old_starts, order, starts):  # type: ignore[no-untyped-def]
-    ordered = np.empty_like(values)
+    ordered = np.empty(starts[-1], values.dtype)
     for row in range(len(order)):
         begin = old_starts[order[row]]
         for k in range(starts[row + 1] - starts[row]):
