@@ -202,7 +202,7 @@ class Manifest:
             raise InputError(
                 f"this lake has format {content['format']}, and this version reads {_FORMAT}.",
                 where=str(path),
-                remedy="Use the version of stillwatch that made it.",
+                remedy="Use the version of stillwatch that made it, or a newer one.",
             )
         return cls(
             key_fingerprint=content["key_fingerprint"],
