@@ -249,6 +249,8 @@ def test_hold_on_an_account_is_respected(lake: Path, tmp_path: Path) -> None:
     assert kept == [row for row in before["exchanges"] if row["account_id"] == ERASED]
     assert {r["account_id"] for r in everything(lake)["account_history"]} >= {ERASED}
     assert [one["account"] for one in hold("list")["holds"]] == [ERASED, "b"]
+    shown = CliRunner().invoke(run, ["lake", "hold", "list", "--lake", str(lake)])
+    assert f"{opened['id']}: account {ERASED}" in shown.stdout
     hold("release", opened["id"])
     assert command(lake, "--account-file", named)["rows"]["exchanges"] == 9
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -212,14 +213,17 @@ def list_holds(lake_path: Path, as_json: bool) -> None:
     """Print the holds that were not released; those that ended by themselves, too."""
     from stillwatch.lake.holds import read_holds
     from stillwatch.lake.store import Lake
+    from stillwatch.sources.quarantine import one_line
 
     holds = read_holds(Lake.open(lake_path).path)
     if as_json:
         emit_json({"holds": [_hold_as_object(one) for one in holds]})
+        return
     for one in holds:
         of = "the whole lake" if one.account is None else f"account {one.account}"
         ends = f", until {one.until:%Y-%m-%d %H:%M} UTC" if one.until else ""
-        say(f"{one.hold_id}: {of}, since {one.opened_at:%Y-%m-%d}{ends}: {one.reason}")
+        line = f"{one.hold_id}: {of}, since {one.opened_at:%Y-%m-%d}{ends}: {one.reason}"
+        sys.stdout.write(one_line(line) + "\n")
     if not holds:
         say("There is no hold.")
 

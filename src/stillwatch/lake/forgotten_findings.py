@@ -160,7 +160,7 @@ def _not_in_lake(
     if files := snapshot.files("accounts"):
         sources["account_id"].append(f"select account_id from {parquet_source(files)}")
     found = []
-    # Nothing is sorted, so nothing spills.
+    # Should something spill, it lies where leavings are removed.
     with lake_database(lake / ".staging" / "none", in_order=False) as database:
         database.register("held", pa.table({"account_id": pa.array(sorted(held), pa.string())}))
         for name, table in named.items():
