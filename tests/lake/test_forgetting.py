@@ -409,6 +409,12 @@ def test_findings_of_what_is_old_go_with_it(scanned: Path, tmp_path: Path) -> No
     assert after.members.equals(before.members)
     assert report["findings"] == {"scans": 1, "rows": 0, "dossiers": before.campaigns.num_rows}
     assert not list((texts / "findings" / "dossier").glob("*.html"))
+    words = ["scan", "--lake", str(texts), "--no-timeline"]
+    assert CliRunner().invoke(run, words).exit_code == 3
+    again = read_findings(texts / "findings")
+    assert "stale" not in again.notes
+    for name in ("campaigns", "exchanges", "members"):
+        assert again.table(name).equals(before.table(name)), "sketches tell what texts told"
     rows = Path(shutil.copytree(scanned, tmp_path / "rows"))
     foreseen = command(rows, "--older-than", days, "--dry-run")["findings"]
     assert command(rows, "--older-than", days)["findings"] == foreseen
