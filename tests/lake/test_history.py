@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -43,6 +44,14 @@ def tell(lake: Lake, when: datetime, *names: str, **values: Any) -> None:
         writer.add("accounts", accounts(*names, **values))
 
 
+def tell_again(lake: Lake, when: datetime, name: str, **values: Any) -> None:
+    """A row with a column of the log's own, the day, so that it is not the same as any other."""
+    _Clock.at = when
+    day = pa.array([when.date().isoformat()])
+    with lake.writer() as writer:
+        writer.add("accounts", accounts(name, **values).append_column("told_on", day))
+
+
 def tell_of(lake: Lake, when: datetime, schema: TableSchema, **values: Any) -> None:
     """A row of another small table, with only the columns that hold something."""
     _Clock.at = when
@@ -66,7 +75,7 @@ def test_value_that_was_corrected_is_seen_as_it_was(lake: Lake) -> None:
     """An account that was active on Monday and is said to be banned on Tuesday, and active again."""
     tell(lake, MONDAY, "a", "b", status="active")
     tell(lake, TUESDAY, "a", status="banned")
-    tell(lake, WEDNESDAY, "a", status="active")
+    tell(lake, WEDNESDAY, "a", status="active", restored_at=WEDNESDAY)
 
     seen = [
         known(lake, moment)["a"]["status"]
@@ -212,6 +221,70 @@ def test_same_rows_again_are_no_history(lake: Lake) -> None:
 
     assert lake.rows(HISTORIES["accounts"]) == 0
     assert known(lake, MONDAY)["a"]["plan"] == "free"
+
+
+def test_row_that_was_corrected_since_changes_nothing_when_it_comes_again(lake: Lake) -> None:
+    """An older file by mistake, in whatever order; a row that says anything else is news."""
+    tell(lake, MONDAY, "a", "b", status="active", plan="team", email_domain="domain_1")
+    tell(lake, TUESDAY, "a", status="banned", closed_at=TUESDAY)
+    tell(lake, TUESDAY, "a", country="NL")
+    before = stored(lake, "accounts"), stored(lake, HISTORIES["accounts"])
+
+    tell(lake, WEDNESDAY, "a", "b", status="active", plan="team", email_domain="domain_1")
+    tell(lake, WEDNESDAY, "a", status="active")
+    tell(lake, WEDNESDAY, "a", status="banned", closed_at=TUESDAY)
+
+    assert (stored(lake, "accounts"), stored(lake, HISTORIES["accounts"])) == before
+
+    tell_again(lake, WEDNESDAY, "a", status="active")
+    assert known(lake, None)["a"]["status"] == "active"
+
+
+def test_correction_is_recognised_where_its_domain_is_shown_in_clear_since(lake: Lake) -> None:
+    """The row that comes again holds the token of a domain that the history shows in clear."""
+    token = "domain_" + 32 * "0"
+
+    def tell_all(**values: Any) -> None:
+        with lake.writer() as writer:
+            names = ["a", *(f"n{i}" for i in range(4))]
+            writer.add("accounts", accounts(*names, email_domain=token, **values))
+            writer.reveal_domains({token: "lab.example"}, shared_by=5)
+
+    tell_all(plan="free")
+    tell(lake, TUESDAY, "a", plan="team")
+    tell_all(plan="free")
+
+    assert known(lake, None)["a"]["plan"] == "team"
+    assert known(lake, None)["a"]["email_domain"] == "lab.example"
+
+
+def test_account_that_is_active_again_keeps_no_date_of_a_closure(lake: Lake) -> None:
+    """Unless a restoration is told; and what held at each moment is still seen."""
+    tell(lake, MONDAY, "a", "b", status="active")
+    tell(lake, TUESDAY, "a", "b", status="banned", closed_at=TUESDAY, closed_reason="abuse")
+    tell_again(lake, WEDNESDAY, "a", status="active")
+    tell(lake, WEDNESDAY, "b", status="active", restored_at=WEDNESDAY)
+
+    today = known(lake, None)
+    assert (today["a"]["closed_at"], today["a"]["closed_reason"]) == (None, None)
+    assert (today["b"]["closed_at"], today["b"]["restored_at"]) == (TUESDAY, WEDNESDAY)
+    then = known(lake, TUESDAY + timedelta(hours=1))["a"]
+    assert (then["status"], then["closed_at"]) == ("banned", TUESDAY)
+    assert known(lake, TUESDAY)["a"]["status"] == "active"
+
+
+def test_closure_and_what_came_before_it_in_one_import(lake: Lake) -> None:
+    """The last row that says a status says its dates, also of several that come at once."""
+    with lake.writer() as writer:
+        writer.add("accounts", accounts("a", status="active"))
+        writer.add("accounts", accounts("a", status="closed", closed_at=MONDAY))
+        writer.add("accounts", accounts("b", status="closed", closed_at=MONDAY))
+        writer.add("accounts", accounts("b", status="active"))
+
+    rows = known(lake, None)
+    assert (rows["a"]["status"], rows["a"]["closed_at"]) == ("closed", MONDAY)
+    assert (rows["b"]["status"], rows["b"]["closed_at"]) == ("active", None)
+    assert (writer.added.imported, writer.added.duplicates, writer.added.corrected) == (2, 2, 2)
 
 
 def test_history_is_of_the_commit_that_was_overtaken(lake: Lake) -> None:

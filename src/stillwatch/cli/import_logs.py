@@ -243,6 +243,8 @@ def _report(
                 "read": intake.read,
                 "imported": added.imported,
                 "duplicates": added.duplicates,
+                "told_before": added.told_before,
+                "corrected": added.corrected,
                 "quarantined": intake.quarantined,
                 "seconds": round(seconds, 3),
                 "peak_memory_bytes": peak_memory_bytes(),
@@ -259,6 +261,7 @@ def _report(
         f"Read {amount(intake.read, 'row')}: {added.imported:,} imported, {added.duplicates:,} known "
         f"already, {intake.quarantined:,} quarantined, in {seconds:.1f} s."
     )
+    _say_corrections(added)
     if added.network:
         _say_network(added.network)
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
@@ -281,6 +284,17 @@ def _report(
         say("Next: import the log that tells the exchanges of these requests into the same lake.")
     else:
         say(f"Next: `stillwatch scan --lake {lake_path}`.")
+
+
+def _say_corrections(added: Added) -> None:
+    if added.told_before:
+        say(
+            f"{added.told_before:,} of those known say what was corrected since, and the correction "
+            "stays. Where the earlier value holds again, say since when (restored_at), or add a "
+            "column with the date of the table."
+        )
+    if added.corrected:
+        say(f"{added.corrected:,} say what a later row of this import says otherwise: that holds.")
 
 
 def _counts(network: NetworkNews) -> dict[str, int]:

@@ -42,6 +42,8 @@ class Draft:
         folder: Where the files are; their names are those they get in the lake.
         seen: The manifest that the draft goes with.
         news: Of each staged table, how many rows say something new.
+        told_before: Of each small table, how many rows say what has been corrected since.
+        corrected: Of each small table, how many rows say what a later one says otherwise.
         network: What became of proxies' rows; None where there are none to join.
     """
 
@@ -52,6 +54,8 @@ class Draft:
     domain_shared_by: int
     seen: Manifest
     news: dict[str, int] = field(default_factory=dict)
+    told_before: dict[str, int] = field(default_factory=dict)
+    corrected: dict[str, int] = field(default_factory=dict)
     network: NetworkNews | None = None
     _exchanges: list[Part] = field(default_factory=list)
     _sketches: list[Part] = field(default_factory=list)
@@ -298,12 +302,15 @@ class Draft:
             self.database,
             table,
             stored=self._stored(table),
+            history=self._stored(HISTORIES[table]) if table in HISTORIES else [],
             staged=staged,
             domain_by_token=self.domain_by_token,
             domain_shared_by=self.domain_shared_by,
             now=datetime.now(UTC),
         )
         self.news[table] = merged.news
+        self.told_before[table] = merged.told_before
+        self.corrected[table] = merged.corrected
         self._merged.pop(table, None)
         if merged.rows is not None:
             self._merged[table] = self._write_table(table, merged.rows)

@@ -33,11 +33,16 @@ class Added:
         imported: New rows, and rows of small tables that say something new.
         duplicates: Rows the lake, or the import itself, had already.
         network: What became of proxies' rows; None where the lake has none.
+        told_before: Rows of small tables that say what has been corrected since; they are among
+            the duplicates.
+        corrected: Rows of small tables that say what a later row of the import says otherwise.
     """
 
     imported: int = 0
     duplicates: int = 0
     network: NetworkNews | None = None
+    told_before: int = 0
+    corrected: int = 0
 
 
 @dataclass(slots=True)
@@ -46,8 +51,8 @@ class LakeWriter:
 
     Others may write to the lake meanwhile. Of two exchanges with one id the first that was
     committed stays; it may get its network from a proxy's row of the same request. Rows of the
-    small tables are merged by key: a later value fills or corrects an earlier one, and a null takes
-    nothing away.
+    small tables are merged by key: a later value fills or corrects an earlier one, a null takes
+    nothing away, and a row that was corrected since it was told changes nothing when it comes again.
     """
 
     path: Path
@@ -133,7 +138,13 @@ class LakeWriter:
     def _count(self, draft: Draft) -> None:
         counted = {t: n for t, n in self.staging.rows.items() if t != "quarantine"}
         imported = sum(draft.news[table] for table in counted)
-        self.added = Added(imported, sum(counted.values()) - imported, draft.network)
+        self.added = Added(
+            imported,
+            duplicates=sum(counted.values()) - imported,
+            network=draft.network,
+            told_before=sum(draft.told_before.values()),
+            corrected=sum(draft.corrected.values()),
+        )
 
 
 @contextmanager
