@@ -65,8 +65,9 @@ class Desk:
         return duckdb.read_parquet(files).count("*").fetchall()[0][0] if files else 0
 
     def snapshot(self) -> dict[str, bytes]:
-        """Every file of the lake with its bytes, but for the lock."""
-        files = (p for p in self.lake_path.rglob("*") if p.is_file() and p.name != ".lock")
+        """Every file of the lake with its bytes, but for the locks."""
+        locks = (".lock", ".readers")
+        files = (p for p in self.lake_path.rglob("*") if p.is_file() and p.name not in locks)
         return {str(p.relative_to(self.lake_path)): p.read_bytes() for p in files}
 
     def jsonl(self, name: str, rows: list[dict[str, Any]]) -> Path:
