@@ -50,13 +50,18 @@ class Station:
     """
 
     def __init__(
-        self, folder: Path, *, limits: ReceiverLimits | None = None, sources: Iterable[str] = ()
+        self,
+        folder: Path,
+        *,
+        limits: ReceiverLimits | None = None,
+        sources: Iterable[str] = (),
+        key: Key = KEY,
     ) -> None:
         self.lake = folder / "lake"
-        self.tokeniser = Tokeniser(KEY)
+        self.key = key
         limits = limits or ReceiverLimits()
         self.tokens = {source: add_sender(folder / "tokens", source) for source in sources}
-        self.intake = Intake(self.lake, self.tokeniser, limits)
+        self.intake = Intake(self.lake, Tokeniser(key), limits)
         self.app = Application(
             lake=self.lake,
             intake=self.intake,
@@ -99,9 +104,7 @@ class Station:
 
     def fold(self, *, everything: bool = True, settle_seconds: float = 30.0) -> Folded:
         """What the second process does."""
-        return Folder(self.lake, self.tokeniser, self.spool, settle_seconds).fold(
-            everything=everything
-        )
+        return Folder(self.lake, self.key, self.spool, settle_seconds).fold(everything=everything)
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table of the lake."""

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from stillwatch.identity import Tokeniser
+from stillwatch.identity import Key, Tokeniser, with_newer_tokens
 from stillwatch.lake.readers import reading
 from stillwatch.lake.store import Lake
 from stillwatch.lake.writer import LakeWriter
 from stillwatch.receiver.intake import refined_rows, unpacked_rejected
 from stillwatch.receiver.joining import CallsOfSource
 from stillwatch.receiver.otlp_pieces import unpacked_header, unpacked_pieces
+from stillwatch.receiver.rejected_files import RejectedFiles
 from stillwatch.receiver.spool import Kind, Spool, StoredBatch
+from stillwatch.records import InputError
 from stillwatch.sources.otlp import OtlpAdapter
-from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow
+from stillwatch.sources.quarantine import QUARANTINE
 
 __all__ = ["Folded", "Folder"]
 
+_REJECTED = "rejected"
 _ROWS_AT_ONCE = 8_192
 _BYTES_AT_ONCE = 64 * 2**20
 # What one commit takes at most, so that its time and its room on the disk are bounded.
@@ -57,12 +61,16 @@ class Folder:
     """
 
     lake_path: Path
-    tokeniser: Tokeniser
+    key: Key
     spool: Spool
     settle_seconds: float = 30.0
     account_attributes: tuple[str, ...] = field(
         default_factory=lambda: OtlpAdapter().account_attributes
     )
+    tokeniser: Tokeniser = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokeniser = Tokeniser(self.key)
 
     def fold(self, *, everything: bool = False) -> Folded:
         """Bring what is due into the lake, in one commit, and take it from the spool.
@@ -78,13 +86,18 @@ class Folder:
         if not due:
             self._forget(context, now)
             return Folded()
-        moment = datetime.now(UTC)
-        with reading(self.lake_path):
-            lake = Lake.open_or_create(self.lake_path, self.tokeniser.fingerprint)
-            with lake.writer() as writer:
-                self._add_rows(writer, due)
-                rejected = self._add_calls(writer, due, context, moment)
-                rejected += self._add_rejected(writer, due, moment)
+        rejected = RejectedFiles(self.spool.path.parent / _REJECTED)
+        try:
+            with reading(self.lake_path):
+                lake = Lake.open_or_create(self.lake_path, self.tokeniser.fingerprint)
+                with lake.writer() as writer:
+                    self._add_rows(writer, due)
+                    self._add_calls(writer, due, context, rejected)
+                    self._add_rejected(due, rejected)
+                    if entries := rejected.finish():
+                        writer.add(QUARANTINE.name, QUARANTINE.table(list[Any](entries)))
+        finally:
+            rejected.discard()
         added = writer.added
         self.spool.settle(
             removed=[batch for batch in due if batch.kind is not Kind.PIECES],
@@ -93,11 +106,11 @@ class Folder:
                 "folds": 1,
                 "imported": added.imported,
                 "duplicates": added.duplicates,
-                "quarantined": rejected,
+                "quarantined": rejected.count,
             },
         )
         self._forget(context, now)
-        return Folded(added.imported, added.duplicates, rejected, left)
+        return Folded(added.imported, added.duplicates, rejected.count, left)
 
     def _chosen(
         self, now: float, *, everything: bool
@@ -131,22 +144,41 @@ class Folder:
         for batch in due:
             if batch.kind is not Kind.ROWS:
                 continue
-            with pa.ipc.open_stream(self.spool.data(batch)) as reader:
-                waiting.append(reader.read_all())
+            waiting.append(self._rows(batch))
             rows, size = rows + waiting[-1].num_rows, size + waiting[-1].nbytes
             if rows >= _ROWS_AT_ONCE or size > _BYTES_AT_ONCE:
                 _add(writer, waiting)
                 waiting, size, rows = [], 0, 0
         _add(writer, waiting)
 
+    def _rows(self, batch: StoredBatch) -> pa.Table:
+        """The rows of a batch, with tokens of the key as it is now.
+
+        Raises:
+            InputError: They were made under another key.
+        """
+        with pa.ipc.open_stream(self.spool.data(batch)) as reader:
+            rows = reader.read_all()
+        if batch.key_fingerprint == self.tokeniser.fingerprint:
+            return rows
+        then = self.key.when(batch.key_fingerprint)
+        beyond = self.key.since(then) if then else None
+        if beyond is None:
+            raise InputError(
+                f"the spool holds exchanges under the key {batch.key_fingerprint}, and the key "
+                f"given is {self.tokeniser.fingerprint}.",
+                where=str(self.spool.path),
+                remedy="Start the receiver with that key, or with what it was rotated to.",
+            )
+        return with_newer_tokens(rows, Tokeniser(beyond))
+
     def _add_calls(
         self,
         writer: LakeWriter,
         due: Sequence[StoredBatch],
         context: Sequence[StoredBatch],
-        moment: datetime,
-    ) -> int:
-        rejected = 0
+        rejected: RejectedFiles,
+    ) -> None:
         pieces = sorted((b for b in (*due, *context) if b.kind is Kind.PIECES), key=lambda b: b.id)
         are_due = {batch.id for batch in due}
         for source in sorted({batch.source for batch in due if batch.kind is Kind.PIECES}):
@@ -156,12 +188,10 @@ class Folder:
                     rows, source=source, log_format="otlp", tokeniser=self.tokeniser
                 )
                 _add(writer, [table] if table.num_rows else [])
-                entries = [
-                    (of_source[0], number + 1, reason) for number, (_, reason) in enumerate(wrong)
-                ]
-                rejected += len(entries)
-                self._quarantine(writer, entries, moment)
-        return rejected
+                for line, reason in wrong:
+                    # As told, in canonical columns: the pieces themselves nobody could mend.
+                    told = json.dumps(rows[line] | {"source_id": source}, default=_as_text)
+                    rejected.add("canonical", told.encode(), reason)
 
     def _calls(self, batches: Sequence[StoredBatch], are_due: set[int]) -> Iterator[dict[str, Any]]:
         calls = CallsOfSource(self.account_attributes)
@@ -175,32 +205,15 @@ class Folder:
                 for told in calls.add(records, is_due=batch.id in are_due):
                     yield told.row
 
-    def _add_rejected(
-        self, writer: LakeWriter, due: Sequence[StoredBatch], moment: datetime
-    ) -> int:
-        entries = []
+    def _add_rejected(self, due: Sequence[StoredBatch], rejected: RejectedFiles) -> None:
         for batch in due:
             if batch.kind is Kind.REJECTED:
-                items = unpacked_rejected(self.spool.data(batch))
-                entries += [(batch, line, item.reason) for line, item in enumerate(items, 1)]
-        self._quarantine(writer, entries, moment)
-        return len(entries)
+                for item in unpacked_rejected(self.spool.data(batch)):
+                    rejected.add(batch.log_format, item.row, item.reason)
 
-    def _quarantine(
-        self, writer: LakeWriter, entries: Sequence[tuple[StoredBatch, int, str]], moment: datetime
-    ) -> None:
-        rows = [
-            QuarantinedRow.of(
-                Path(f"received from {batch.source}, batch {self.spool.name}-{batch.id}"),
-                line,
-                reason,
-                log_format=batch.log_format,
-                when=moment,
-            )
-            for batch, line, reason in entries
-        ]
-        if rows:
-            writer.add(QUARANTINE.name, QUARANTINE.table(list[Any](rows)))
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _add(writer: LakeWriter, tables: list[pa.Table]) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from stillwatch.identity import Key, Tokeniser
+from stillwatch.identity import Key
 from stillwatch.receiver.folding import Folder
 from stillwatch.receiver.spool import SPOOL_FOLDER, Spool
 from stillwatch.records import StillwatchError
@@ -96,10 +96,10 @@ def main() -> int:
         return 0
     lake = Path(told["lake"])
     secrets = [bytes.fromhex(secret) for secret in told["secrets"]]
-    tokeniser = Tokeniser(Key(secrets[-1], tuple(secrets[:-1])))
+    key = Key(secrets[-1], tuple(secrets[:-1]))
     with (lake / SPOOL_FOLDER / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of a receiver that was killed, one may still be at work
-        folder = Folder(lake, tokeniser, Spool.of_lake(lake), told["settle"])
+        folder = Folder(lake, key, Spool.of_lake(lake), told["settle"])
         return _fold_until_end(folder, pipe, told["every"])
 
 

@@ -220,9 +220,11 @@ class Intake:
                 piece, source=source, log_format=log_format, tokeniser=self._tokeniser
             )
             if table.num_rows:
-                judged.batches.append(
-                    Batch(Kind.ROWS, source, log_format, table.num_rows, packed_rows(table))
+                data, key = packed_rows(table), self._tokeniser.fingerprint
+                batch = Batch(
+                    Kind.ROWS, source, log_format, table.num_rows, data, key_fingerprint=key
                 )
+                judged.batches.append(batch)
             for line, reason in wrong:
                 at = start + line
                 rejected_by_request[owners[at]].append(Rejected(tellers[at](), reason))

@@ -6,12 +6,11 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from stillwatch.receiver.bodies import RefusedError
 from stillwatch.receiver.limits import ReceiverLimits
-from stillwatch.sources.adapter import Unreadable
-from stillwatch.sources.json_values import json_values
 from stillwatch.sources.limits import parsed_json
 from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.memory import TooLargeError
@@ -88,16 +87,14 @@ def read_litellm(body: bytes, limits: ReceiverLimits, adapter: LitellmAdapter) -
     """What LiteLLM's `generic_api` callback posts: an array, one object, or lines of them.
 
     Raises:
-        RefusedError: Nothing in it is JSON, or there are too many.
+        RefusedError: It is not JSON, or there are too many.
     """
     found = RowsRead()
-    for item in json_values(io.BytesIO(body), limits.common):
-        if isinstance(item, Unreadable):
-            found.rejected.append(Rejected(b"", item.reason))
-            continue
-        payload = item[1]
-        told = adapter.row_or_reason(payload)
-        if isinstance(told, str):
+    for payload in _payloads(body, limits):
+        told = adapter.row_or_reason(payload) if not isinstance(payload, Rejected) else payload
+        if isinstance(told, Rejected):
+            found.rejected.append(told)
+        elif isinstance(told, str):
             found.rejected.append(Rejected(_as_line(payload), told))
         elif told is None:
             found.passed_over += 1
@@ -106,6 +103,28 @@ def read_litellm(body: bytes, limits: ReceiverLimits, adapter: LitellmAdapter) -
             found.told.append(lambda payload=payload: _as_line(payload))  # type: ignore[misc]
         found.require_few(limits)
     return found.require_some()
+
+
+def _payloads(body: bytes, limits: ReceiverLimits) -> Iterator[Any]:
+    """Each payload, and where there are lines, those that are none."""
+    text = body.removeprefix(_BYTE_ORDER_MARK).strip()
+    if not text:
+        return
+    lines = [] if text.startswith(b"[") else list(islice(_lines(text), limits.rows + 1))
+    if len(lines) > 1 and isinstance(_object(lines[0], limits), dict):
+        for line in lines:
+            payload = _object(line, limits)
+            yield Rejected(line, payload) if isinstance(payload, str) else payload
+        return
+    try:
+        value = parsed_json(text, limits.common.nesting)
+    except RecursionError as error:
+        raise RefusedError(400, f"The JSON is {limits.common.too_deep}") from error
+    except TooLargeError as error:
+        raise RefusedError(413, str(error)) from error
+    except ValueError as error:
+        raise RefusedError(400, "The body is not JSON.") from error
+    yield from value if isinstance(value, list) else [value]
 
 
 def _lines(body: bytes) -> Iterator[bytes]:

@@ -42,6 +42,7 @@ create table batches (
     kind text not null,
     source text not null,
     log_format text not null,
+    key_fingerprint text not null,
     rows integer not null,
     size integer not null,
     folded integer not null default 0);
@@ -71,6 +72,7 @@ class Batch:
         log_format: As which format it was read.
         rows: How many exchanges, pieces or rejections it holds.
         header: What is needed of it before, and after, its content is; only pieces have one.
+        key_fingerprint: Of the key under which its tokens were made; "" where it holds none.
     """
 
     kind: Kind
@@ -79,6 +81,7 @@ class Batch:
     rows: int
     data: bytes
     header: bytes = b""
+    key_fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class StoredBatch:
     kind: Kind
     source: str
     log_format: str
+    key_fingerprint: str
     rows: int
     size: int
     is_folded: bool
@@ -159,11 +163,12 @@ class Spool:
             for batch in batches:
                 size = len(batch.data) + len(batch.header)
                 ((number,),) = self._database.execute(
-                    "insert into batches (received_at, kind, source, log_format, rows, size) "
-                    "values (?, ?, ?, ?, ?, ?) returning id",
+                    "insert into batches "
+                    "(received_at, kind, source, log_format, key_fingerprint, rows, size) "
+                    "values (?, ?, ?, ?, ?, ?, ?) returning id",
                     (
                         *(received_at, batch.kind.value, batch.source, batch.log_format),
-                        *(batch.rows, size),
+                        *(batch.key_fingerprint, batch.rows, size),
                     ),
                 ).fetchall()
                 self._database.execute(
@@ -183,12 +188,12 @@ class Spool:
         """All batches, in the order in which they came."""
         with _errors(self.path):
             rows = self._database.execute(
-                "select id, received_at, kind, source, log_format, rows, size, folded from batches "
-                "order by id"
+                "select id, received_at, kind, source, log_format, key_fingerprint, rows, size, folded "
+                "from batches order by id"
             ).fetchall()
         return [
-            StoredBatch(number, at, Kind(kind), source, log_format, count, size, bool(folded))
-            for number, at, kind, source, log_format, count, size, folded in rows
+            StoredBatch(number, at, Kind(kind), source, log_format, key, count, size, bool(folded))
+            for number, at, kind, source, log_format, key, count, size, folded in rows
         ]
 
     def data(self, batch: StoredBatch) -> bytes:
