@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -60,15 +60,18 @@ class Figures:
     stop_seconds: float
 
 
-def measure_receiving(world: Path, folder: Path, *, seconds: float) -> Iterator[Measurement]:
-    """Rate, slowest hundredth and memory, for each size of batch."""
+def measure_receiving(
+    world: Path, folder: Path, *, seconds: float, batches: Sequence[int] = tuple(_TARGETS)
+) -> Iterator[Measurement]:
+    """Rate, slowest hundredth of the answers, memory and files, for each size of batch."""
     key = folder / "receiving-key"
     stillwatch("keys", "init", "--key-file", key)
-    for batch, target in _TARGETS.items():
+    for batch in batches:
+        target = _TARGETS[batch]
         body = _body(world, folder, batch)
         found = _run(body, batch, folder / f"lake-received-{batch}", key, seconds)
         plain_rate, plain_p99 = _appended(body, batch, folder / "appended")
-        print(f"  batches of {batch}: {found}", file=sys.stderr)
+        print(f"  batches of {batch}: {found}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
         name = f"receive batches of {batch:,}"
         rate = found.rows / found.seconds
         yield Measurement(name, rate, "exchanges/s", _BASELINE, plain_rate, f"{target:,}")

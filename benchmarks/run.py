@@ -23,6 +23,7 @@ from commands import Run, plain, stillwatch
 from imports import measure_imports
 from kernel import measure_kernel
 from measured import Measurement, render_table
+from receiving import measure_receiving
 
 _ROOT = Path(__file__).resolve().parents[1]
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -35,6 +36,7 @@ class Size:
 
     Attributes:
         imported: Exchanges in each imported file but the largest, which have all of the world.
+        received_seconds: For how long exchanges are sent to a receiver, in batches of each size.
     """
 
     world: str
@@ -42,11 +44,13 @@ class Size:
     days: int
     exchanges: int
     imported: int
+    received_seconds: float
+    received_batches: tuple[int, ...]
 
 
 # Some more are asked for than a million: a world's volume is an expectation.
-FULL = Size("full", 15_000, 14, 1_030_000, 100_000)
-QUICK = Size("demo", 60, 2, 2_000, 500)
+FULL = Size("full", 15_000, 14, 1_030_000, 100_000, 30.0, (500, 50, 1))
+QUICK = Size("demo", 60, 2, 2_000, 500, 0.5, (50,))
 
 
 def measure(size: Size, folder: Path) -> Iterator[Measurement]:
@@ -58,6 +62,9 @@ def measure(size: Size, folder: Path) -> Iterator[Measurement]:
     yield from _dossier(world, findings)
     yield from measure_kernel(world, size.imported)
     yield from measure_imports(world, folder, few=size.imported, many=size.exchanges)
+    yield from measure_receiving(
+        world, folder, seconds=size.received_seconds, batches=size.received_batches
+    )
 
 
 def _simulate(size: Size, world: Path, folder: Path) -> Iterator[Measurement]:

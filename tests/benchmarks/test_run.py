@@ -37,10 +37,10 @@ def test_figures_have_the_agreed_keys_and_a_ratio_of_one_run(measured: tuple[str
 
 
 def test_every_stage_is_measured_once(measured: tuple[str, Path]) -> None:
-    """Simulating, scanning, evaluating, sketching and every format of import have figures."""
+    """Simulating, scanning, evaluating, sketching, receiving and every format of import have figures."""
     names = [figure["name"] for figure in json.loads(measured[1].read_text())]
 
-    for stage in ("simulate", "scan", "evaluate", "sketching"):
+    for stage in ("simulate", "scan", "evaluate", "sketching", "receive"):
         assert any(name.startswith(stage) for name in names)
     imported = [n for n in names if n.startswith("import")]
     formats = Counter(n.removeprefix("import ").partition(",")[0] for n in imported)

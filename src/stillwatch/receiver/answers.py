@@ -14,7 +14,8 @@ __all__ = ["JSON", "PROTOBUF", "Answer", "answer_of", "refusal"]
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
-_RETRY_SECONDS = 5
+# Short: some exporters give up after ten seconds, and wait this long in between.
+_RETRY_SECONDS = 2
 # Of google.rpc.Code, which OTLP's answers carry beside the status of HTTP.
 _CODES = {400: 3, 401: 16, 404: 5, 408: 4, 413: 3, 415: 3, 429: 8, 503: 14}
 _INTERNAL = 13
