@@ -119,17 +119,19 @@ def scan(
     """
     if linked is None:
         linked = link(log, grid_hours=settings.grid_hours, progress=progress)
-    evidence, prepared = linked.evidence, linked.prepared
+    evidence, raised = linked.evidence, linked.raised
+    prepared = linked.prepared if settings.with_timeline else None
+    del linked  # without a timeline nothing is counted anew, and what was counted may go
     weighed = weigh_raised(
         evidence,
-        linked.raised,
+        raised,
         settings.without,
         of_all=settings.with_timeline and settings.joint,
     )
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)
-    if settings.with_timeline:
+    if prepared is not None:
         replay = Replay(
             evidence,
             prepared,
@@ -141,7 +143,7 @@ def scan(
         flags = replay.run(moment, lambda done, of: progress("replay", done, of))
         weighed = replay.with_past(weighed)
     decision = decide(weighed, settings.rate)
-    if settings.with_timeline:
+    if prepared is not None:
         replay.date_the_rest(flags, reported_accounts(weighed, decision.reported))
     missing = [
         *missing_evidence(log),

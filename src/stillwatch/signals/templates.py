@@ -7,7 +7,7 @@ so it drops out before anything is compared. Card: `docs/signals/templates.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numba as nb
 import numpy as np
@@ -64,8 +64,8 @@ class Fragments:
     count: int
     shingles: IntArray
     accounts: IntArray
-    use_rows: IntArray
-    use_fragments: IntArray
+    use_rows: npt.NDArray[np.int32]
+    use_fragments: npt.NDArray[np.int32]
     pair_accounts: IntArray
     pair_fragments: IntArray
     pair_exchanges: IntArray
@@ -98,16 +98,21 @@ class SharedShingles:
             of the exchange's shingles.
         keys: The hash of each shingle, in order of first use.
         used_since, used_code: The first exchange of each account with each shingle, and the shingle.
+        all_rows, minimum: Of how many exchanges these are, shared by so many accounts.
     """
 
     rows: npt.NDArray[np.int32]
     codes: npt.NDArray[np.int32]
     keys: IntArray
     used_since: IntArray
-    used_code: IntArray
+    used_code: npt.NDArray[np.int32]
+    all_rows: int
+    minimum: int
 
     def until(self, rows: int, minimum: int) -> SharedShingles:
         """What `minimum` accounts shared in the first `rows` exchanges."""
+        if rows >= self.all_rows and minimum <= self.minimum:
+            return self
         begun = int(np.searchsorted(self.used_since, rows))
         accounts = np.bincount(self.used_code[:begun], minlength=len(self.keys))
         shared = accounts >= minimum
@@ -120,7 +125,9 @@ class SharedShingles:
             number[self.codes[:here][kept]],
             self.keys[shared],
             self.used_since[:begun][used],
-            number[self.used_code[:begun][used]].astype(np.int64),
+            number[self.used_code[:begun][used]],
+            rows,
+            minimum,
         )
 
 
@@ -138,14 +145,18 @@ def share_shingles(
     counts = np.zeros(buckets, np.uint8)
     last = np.full(buckets, -1, np.int32)
     _count_accounts(by_account, traffic.accounts, values, starts, counts, last)
-    kept = counts[values & (buckets - 1)] >= parameters.minimum_accounts
-    codes = numbered(values[kept]).astype(np.int32)
-    rows = traffic.shingles.row_numbers()[kept].astype(np.int32)
-    first = first_of_each(codes)
-    keys = values[kept][first]
-    used = first_of_each(numbered(codes.astype(np.int64) << 32 | traffic.accounts[rows]))
-    everything = SharedShingles(rows, codes, keys, rows[used].astype(np.int64), codes[used])
-    return everything.until(len(traffic), parameters.minimum_accounts)
+    rows, kept = _often_used(starts, values, counts, parameters.minimum_accounts)
+    codes = numbered(kept).astype(np.int32)
+    keys = kept[first_of_each(codes)]
+    del kept
+    begins = np.searchsorted(rows, np.arange(len(traffic) + 1))
+    used = np.sort(_first_uses(by_account, traffic.accounts, begins, codes, len(keys)))
+    everything = SharedShingles(rows, codes, keys, rows[used].astype(np.int64), codes[used], -1, 0)
+    return replace(
+        everything.until(len(traffic), parameters.minimum_accounts),
+        all_rows=len(traffic),
+        minimum=parameters.minimum_accounts,
+    )
 
 
 def mine_fragments(
@@ -184,6 +195,40 @@ def _count_accounts(order, accounts, values, starts, counts, last):  # type: ign
                     counts[bucket] += 1
 
 
+@nb.njit(cache=True, nogil=True)
+def _often_used(starts, values, counts, minimum):  # type: ignore[no-untyped-def]
+    """Exchange and hash of each shingle whose bucket so many accounts use."""
+    mask = counts.shape[0] - 1
+    size = 0
+    for value in values:
+        size += counts[value & mask] >= minimum
+    rows, kept = np.empty(size, np.int32), np.empty(size, np.int64)
+    at = 0
+    for row in range(starts.shape[0] - 1):
+        for k in range(starts[row], starts[row + 1]):
+            if counts[values[k] & mask] >= minimum:
+                rows[at], kept[at] = row, values[k]
+                at += 1
+    return rows, kept
+
+
+@nb.njit(cache=True, nogil=True)
+def _first_uses(by_account, accounts, begins, codes, distinct):  # type: ignore[no-untyped-def]
+    """Where each account uses each shingle for the first time, account by account."""
+    last = np.full(distinct, -1, np.int32)
+    found = np.empty(1024, np.int64)
+    size = 0
+    for row in by_account:
+        for k in range(begins[row], begins[row + 1]):
+            if last[codes[k]] != accounts[row]:
+                last[codes[k]] = accounts[row]
+                if size == len(found):
+                    found = np.concatenate((found, np.empty(len(found), np.int64)))
+                found[size] = k
+                size += 1
+    return found[:size]
+
+
 def _join(shared: SharedShingles, together: float) -> tuple[IntArray, int]:
     """The fragment of each shingle: components of neighbours that mostly occur together.
 
@@ -214,7 +259,7 @@ def _uses(
     parameters: TemplateParameters,
 ) -> Fragments:
     sizes = np.bincount(member_of, minlength=count)
-    use_rows, use_fragments, held = _held(shared.rows, member_of[shared.codes])
+    use_rows, use_fragments, held = _held(shared.rows, member_of.astype(np.int32)[shared.codes])
     # Long texts keep only their smallest shingles: a large fragment can be cut off there.
     reachable = np.minimum(sizes[use_fragments], np.diff(traffic.shingles.starts)[use_rows])
     enough = held >= parameters.present * reachable
@@ -242,9 +287,9 @@ def _uses(
 @nb.njit(cache=True, nogil=True)
 def _held(rows, fragments):  # type: ignore[no-untyped-def]
     """How many shingles of each fragment each exchange holds, by exchange, then fragment."""
-    use_rows = np.empty(len(rows), np.int64)
-    use_fragments = np.empty(len(rows), np.int64)
-    held = np.empty(len(rows), np.int64)
+    use_rows = np.empty(len(rows), np.int32)
+    use_fragments = np.empty(len(rows), np.int32)
+    held = np.empty(len(rows), np.uint8)  # a text keeps fewer shingles than that
     size = 0
     begin = 0
     while begin < len(rows):
@@ -265,4 +310,5 @@ def _held(rows, fragments):  # type: ignore[no-untyped-def]
 
 def _none() -> Fragments:
     empty = np.zeros(0, np.int64)
-    return Fragments(0, *([empty] * 8))
+    nobody = np.zeros(0, np.int32)
+    return Fragments(0, empty, empty, nobody, nobody, empty, empty, empty, empty)

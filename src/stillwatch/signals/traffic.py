@@ -193,10 +193,7 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         progress(rows)
     if not any(len(part["exchange_id"]) for part in parts):
         raise _nothing_usable(log, rows)
-    traffic = _assemble(parts, files, log, given)
-    # The texts are gone; what the allocator keeps of them would count until the end of the scan.
-    pa.default_memory_pool().release_unused()
-    return traffic
+    return _assemble(parts, files, log, given)
 
 
 def _nothing_usable(log: Log, rows: int) -> InputError:
@@ -271,6 +268,10 @@ def _assemble(
 ) -> Traffic:
     columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
     parts.clear()
+    # The texts are gone; what the allocator keeps of them, and of each column that is put in order,
+    # would count until the end of the scan.
+    release = pa.default_memory_pool().release_unused
+    release()
     request_columns = {
         name.removeprefix("request_"): columns.pop(name)
         for name in [n for n in columns if n.startswith("request_")]
@@ -303,8 +304,14 @@ def _assemble(
         purpose = pa.concat_arrays(purpose.chunks)
     shares = np.frombuffer(purpose.buffers()[1], np.uint8, len(purpose) * len(PURPOSES))
     system_hashes = _numbers(columns.pop("system_hash"))[order]
+    shingles = _ragged(columns.pop("shingles"), order)
+    release()
+    terms = _ragged(columns.pop("terms"), order)
+    release()
     requests = Requests.assemble(request_columns, order)
-    return Traffic(
+    request_columns.clear()
+    release()
+    traffic = Traffic(
         account_names=names,
         exchange_ids=ids.take(take),
         accounts=accounts,
@@ -313,8 +320,8 @@ def _assemble(
         turns=_numbers(columns.pop("turn"))[order].astype(np.int32),
         output_tokens=_numbers(columns.pop("output_tokens"))[order].astype(np.int32),
         refused=columns.pop("refused").to_numpy()[order].astype(np.bool_),
-        shingles=_ragged(columns.pop("shingles"), order),
-        terms=_ragged(columns.pop("terms"), order),
+        shingles=shingles,
+        terms=terms,
         system_hashes=system_hashes,
         input_hashes=_numbers(columns.pop("input_hash"))[order],
         given_names=given.of(system_hashes, requests.model),
@@ -326,6 +333,8 @@ def _assemble(
         locators=_numbers(columns.pop("locator"))[order],
         files=tuple(files),
     )
+    release()
+    return traffic
 
 
 def _in_use(
