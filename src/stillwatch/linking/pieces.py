@@ -13,6 +13,8 @@ __all__ = ["refine", "reunite", "settle"]
 
 IntArray = npt.NDArray[np.int64]
 
+AT_ONCE = 8_192  # accounts that are compared with communities at once: a bound on memory
+
 
 def refine(
     coarse: IntArray, fine: IntArray, likeness: Likeness, parameters: LinkingParameters
@@ -58,14 +60,16 @@ def settle(of_account: IntArray, likeness: Likeness, parameters: LinkingParamete
         draws = (sizes >= parameters.minimum_accounts) & (within >= parameters.coherent)
         use.data *= np.repeat(draws, np.diff(use.indptr))
         use.eliminate_zeros()
-        alike = (directions.use @ use.T).tocoo()
-        account, community = alike.row, alike.col
-        own = apart[account] == community
-        mean = (alike.data - own) / np.maximum(sizes[community] - own, 1)
-        fits = own | (mean >= parameters.alike * within[community])
-        order = np.flatnonzero(fits)[np.argsort(mean[fits], kind="stable")]
+        users = use.T.tocsr()
         settled = of_account.copy()
-        settled[account[order]] = community[order]
+        for first in range(0, len(of_account), AT_ONCE):
+            alike = (directions.use[first : first + AT_ONCE] @ users).tocoo()
+            account, community = alike.row + first, alike.col
+            own = apart[account] == community
+            mean = (alike.data - own) / np.maximum(sizes[community] - own, 1)
+            fits = own | (mean >= parameters.alike * within[community])
+            order = np.flatnonzero(fits)[np.argsort(mean[fits], kind="stable")]
+            settled[account[order]] = community[order]
         if (settled == of_account).all():
             break
         of_account = settled
