@@ -7,8 +7,11 @@ import gzip
 import json
 import subprocess
 import sys
+import time
 import zlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,7 +19,9 @@ from hypothesis import strategies as st
 from otlp_builders import model_call, traces
 from stations import NDJSON, PROTOBUF, Station, exchange, exchanges, litellm, ndjson
 
+from stillwatch.receiver import intake
 from stillwatch.receiver.bodies import RefusedError, unpacked_body
+from stillwatch.receiver.intake import Endpoint, Intake, Outcome, Request
 from stillwatch.receiver.limits import ReceiverLimits
 
 ENDPOINTS = [("exchanges", NDJSON), ("litellm", "application/json"), ("traces", PROTOBUF)]
@@ -256,3 +261,33 @@ def test_bodies_in_memory_are_bounded(tmp_path: Path) -> None:
         assert station.runner.run(together()) == [429, 503, 200, 200]
     finally:
         station.close()
+
+
+def test_what_many_bodies_unpack_to_is_not_held_at_once(
+    station: Station, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait, those of one batch are unpacked; each is answered for itself."""
+    held: list[int] = []
+    refine = Intake._refine
+
+    def counted(self: Intake, read: Any, judged: Any) -> None:
+        held.append(len(read))
+        refine(self, read, judged)
+
+    monkeypatch.setattr(Intake, "_refine", counted)
+    monkeypatch.setattr(intake, "_BYTES_AT_ONCE", 2_000)
+    outcomes: dict[int, Outcome] = {}
+    requests = []
+    for number in range(6):
+        rows = [exchange(number), *([exchange(9, started_at="never")] if number == 3 else [])]
+        body = gzip.compress(ndjson(rows) + b" " * 1_500) if number != 4 else b"no gzip"
+        answer = partial(outcomes.__setitem__, number)
+        requests.append(Request(Endpoint.EXCHANGES, "default", body, True, False, answer))
+
+    station.intake._judge_group(requests)
+    while len(outcomes) < 6:
+        time.sleep(0.01)
+
+    assert held == [2, 2, 1]
+    assert [outcomes[n].status for n in range(6)] == [200, 200, 200, 200, 400, 200]
+    assert [outcomes[n].rejected for n in range(6)] == [0, 0, 0, 1, 0, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import random
 import threading
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from google.protobuf.json_format import MessageToJson
+from otlp_builders import model_call, traces
 from received import Receiving, start_receiving
 from stations import KEY, exchanges, lake_rows, ndjson
 
@@ -17,6 +20,7 @@ from stillwatch.cli.main import run
 from stillwatch.identity import store_key
 from stillwatch.lake.check import check_lake
 from stillwatch.receiver.serving import _alone
+from stillwatch.receiver.spool import Kind, Spool
 
 ROUNDS = 2
 
@@ -48,6 +52,26 @@ def test_one_lake_has_one_receiver(tmp_path: Path) -> None:
 
     assert second.exit_code == 2
     assert "another receiver" in second.stderr
+
+
+def test_a_killed_receiver_leaves_open_calls_open(tmp_path: Path) -> None:
+    """Whole exchanges are folded by its second process; a call whose pieces still come is not."""
+    receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
+    receiving.post("/v1/exchanges", ndjson(exchanges(3)))
+    span = MessageToJson(traces(model_call(1))).encode()
+    receiving.post("/v1/traces", span, {"content-type": "application/json"})
+    receiving.kill()
+
+    spool = Spool.of_lake(tmp_path / "lake")
+    deadline = time.monotonic() + 120
+    while len(spool.stored()) > 1 and time.monotonic() < deadline:
+        time.sleep(0.05)  # the second process is at its last work
+    with (tmp_path / "lake" / ".receiver" / "fold.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+    assert len(lake_rows(tmp_path / "lake", "exchanges")) == 3
+    (left,) = spool.stored()
+    assert (left.kind, left.is_folded) == (Kind.PIECES, False)
 
 
 @pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(100, marks=pytest.mark.faults)])

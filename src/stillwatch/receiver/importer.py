@@ -2,7 +2,8 @@
 
 Apart from the one that answers, so that neither waits for the other's interpreter. It hears on its
 standard input: first one line of JSON with what it needs to know, then a byte for each wish to fold
-now, and the end of the input when the receiver stops or has died. Then it folds the rest and ends.
+now, and the end of the input. Then it folds what is due and ends; where the receiver said before
+that it stops, also what could have waited for more.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = ["Importer"]
 
 _AFTER_FAILURE_SECONDS = 5.0
 _LOCK = "fold.lock"
+_WISHES, _STOPS = b".", b"!"
 
 
 @dataclass(slots=True)
@@ -61,7 +63,7 @@ class Importer:
 
     def fold_now(self) -> None:
         """Ask for a fold before its time."""
-        self._write(b".")
+        self._write(_WISHES)
 
     @property
     def has_died(self) -> bool:
@@ -71,6 +73,9 @@ class Importer:
         """Let it fold the rest, and wait; its exit status, 0 if nothing waits any more."""
         if self._process is None:
             return 0
+        if self.has_died:
+            self.start()
+        self._write(_STOPS)
         if self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -104,21 +109,24 @@ def main() -> int:
 
 
 def _fold_until_end(folder: Folder, pipe: IO[bytes], every: float) -> int:
-    waits, last = every, True
+    waits, stops = every, False
     while True:
-        ended = _waited(pipe, waits)
+        said = _heard(pipe, waits)
+        stops = stops or _STOPS in (said or b"")
+        if said == b"":
+            return 0 if _folded(folder, everything=stops) else 1
+        if stops:
+            continue  # the end of the input is near
         began = time.monotonic()
-        last = _folded(folder, everything=ended)
-        if ended:
-            return 0 if last else 1
+        went_well = _folded(folder, everything=False)
         took = time.monotonic() - began
-        waits = max(0.0, every - took) if last else _AFTER_FAILURE_SECONDS
+        waits = max(0.0, every - took) if went_well else _AFTER_FAILURE_SECONDS
 
 
-def _waited(pipe: IO[bytes], seconds: float) -> bool:
-    """Wait for the time, a wish or the end of the input; whether it is the end."""
+def _heard(pipe: IO[bytes], seconds: float) -> bytes | None:
+    """What the receiver says within the time, if anything; nothing at all is the end."""
     ready, _, _ = select.select([pipe], [], [], seconds)
-    return bool(ready) and not os.read(pipe.fileno(), 4096)
+    return os.read(pipe.fileno(), 4096) if ready else None
 
 
 def _folded(folder: Folder, *, everything: bool) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ import pyarrow as pa
 from stillwatch.identity import DomainCensus, Tokeniser
 from stillwatch.receiver.bodies import RefusedError, unpacked_body
 from stillwatch.receiver.limits import ReceiverLimits
-from stillwatch.receiver.otlp_pieces import packed_pieces, read_otlp
+from stillwatch.receiver.otlp_pieces import Pieces, packed_pieces, read_otlp
 from stillwatch.receiver.reading import Rejected, RowsRead, read_canonical, read_litellm
 from stillwatch.receiver.senders import DEFAULT_SOURCE
 from stillwatch.receiver.spool import Batch, Kind, Spool, SpoolError
@@ -158,56 +158,74 @@ class Intake:
         self._judged.put(None)
 
     def _judge_group(self, requests: Sequence[Request]) -> None:
+        """Requests of one endpoint and one source."""
+        judge = self._judge_otlp if requests[0].endpoint.is_otlp else self._judge_rows
+        answered: set[int] = set()
         try:
-            if requests[0].endpoint.is_otlp:
-                judged = _Judged()
-                for request in requests:
-                    self._judge_otlp(request, judged)
-            else:
-                judged = self._judge_rows(requests)
+            for judged in judge(requests):
+                self._judged.put(judged)
+                answered |= {id(request) for request, _ in judged.answers}
         except Exception as error:  # one request's mistake must not end the thread
-            # Its own words may quote the request.
-            failed = Outcome(
-                500, reason=f"The request could not be judged ({type(error).__name__})."
-            )
-            if len(requests) > 1:
-                for request in requests:
+            left = [request for request in requests if id(request) not in answered]
+            if len(left) == 1:
+                # Its own words may quote the request.
+                reason = f"The request could not be judged ({type(error).__name__})."
+                self._judged.put(_Judged([], [(left[0], Outcome(500, reason=reason))]))
+            else:
+                for request in left:
                     self._judge_group([request])
-                return
-            judged = _Judged([], [(request, failed) for request in requests])
-        self._judged.put(judged)
 
-    def _judge_otlp(self, request: Request, judged: _Judged) -> None:
-        try:
-            body = unpacked_body(request.body, is_packed=request.is_packed, limits=self._limits)
-            pieces = read_otlp(
-                body,
-                of_logs=request.endpoint is Endpoint.LOGS,
-                is_json=request.is_json,
-                limits=self._limits,
-                account_attributes=self._account_attributes,
-                now=datetime.now(UTC),
-            )
-        except RefusedError as error:
-            judged.answers.append((request, Outcome(error.status, reason=error.reason)))
-            return
-        if pieces.records or pieces.around:
-            header, data = packed_pieces(pieces)
-            count = len(pieces.records)
-            judged.batches.append(Batch(Kind.PIECES, request.source, "otlp", count, data, header))
-        reason = "They have no time, or one that cannot be." if pieces.rejected else ""
-        outcome = Outcome(200, pieces.read - pieces.rejected, pieces.rejected, reason)
-        judged.answers.append((request, outcome))
-
-    def _judge_rows(self, requests: Sequence[Request]) -> _Judged:
-        judged, read = _Judged(), list[tuple[Request, RowsRead]]()
+    def _judge_otlp(self, requests: Sequence[Request]) -> Iterator[_Judged]:
         for request in requests:
+            judged = _Judged()
             try:
-                read.append((request, self._rows_of(request)))
+                pieces = self._pieces_of(request)
             except RefusedError as error:
                 judged.answers.append((request, Outcome(error.status, reason=error.reason)))
-        if not read:
-            return judged
+                yield judged
+                continue
+            if pieces.records or pieces.around:
+                header, data = packed_pieces(pieces)
+                judged.batches.append(
+                    Batch(Kind.PIECES, request.source, "otlp", len(pieces.records), data, header)
+                )
+            reason = "They have no time, or one that cannot be." if pieces.rejected else ""
+            outcome = Outcome(200, pieces.read - pieces.rejected, pieces.rejected, reason)
+            judged.answers.append((request, outcome))
+            yield judged
+
+    def _pieces_of(self, request: Request) -> Pieces:
+        return read_otlp(
+            unpacked_body(request.body, is_packed=request.is_packed, limits=self._limits),
+            of_logs=request.endpoint is Endpoint.LOGS,
+            is_json=request.is_json,
+            limits=self._limits,
+            account_attributes=self._account_attributes,
+            now=datetime.now(UTC),
+        )
+
+    def _judge_rows(self, requests: Sequence[Request]) -> Iterator[_Judged]:
+        judged, read = _Judged(), list[tuple[Request, RowsRead]]()
+        rows = size = 0
+        for request in requests:
+            try:
+                found = self._rows_of(request)
+            except RefusedError as error:
+                judged.answers.append((request, Outcome(error.status, reason=error.reason)))
+                continue
+            read.append((request, found))
+            rows, size = rows + found.read, size + found.size
+            # Bodies are small as they are sent; what they unpack to is held for one batch only.
+            if rows >= _ROWS_AT_ONCE or size >= _BYTES_AT_ONCE:
+                self._refine(read, judged)
+                yield judged
+                judged, read, rows, size = _Judged(), [], 0, 0
+        if read:
+            self._refine(read, judged)
+        yield judged
+
+    def _refine(self, read: Sequence[tuple[Request, RowsRead]], judged: _Judged) -> None:
+        """Make batches of the rows of several requests, and say what became of each."""
         endpoint, source = read[0][0].endpoint, read[0][0].source
         log_format = "litellm" if endpoint is Endpoint.LITELLM else "canonical"
         rejected_by_request: list[list[Rejected]] = [list(rows.rejected) for _, rows in read]
@@ -238,13 +256,16 @@ class Intake:
             judged.batches.append(
                 Batch(Kind.REJECTED, source, log_format, len(every_rejected), data)
             )
-        return judged
 
     def _rows_of(self, request: Request) -> RowsRead:
         body = unpacked_body(request.body, is_packed=request.is_packed, limits=self._limits)
-        if request.endpoint is Endpoint.LITELLM:
-            return read_litellm(body, self._limits, self._litellm)
-        return read_canonical(body, self._limits)
+        found = (
+            read_litellm(body, self._limits, self._litellm)
+            if request.endpoint is Endpoint.LITELLM
+            else read_canonical(body, self._limits)
+        )
+        found.size = len(body)
+        return found
 
     def _keep_all(self) -> None:
         ended = False

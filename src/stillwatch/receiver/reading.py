@@ -41,12 +41,14 @@ class RowsRead:
         rows: As `ParsedRow.row`.
         told: Row for row, what was sent: what a rejected row is kept as.
         passed_over: Calls that are no exchanges, such as embeddings.
+        size: Bytes of the body, unpacked.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     told: list[Callable[[], bytes]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     passed_over: int = 0
+    size: int = 0
 
     @property
     def read(self) -> int:

@@ -38,6 +38,8 @@ _WATCHED_SECONDS = 0.5
 # A fold before its time, so that the spool stays small under a flood.
 _FOLDED_EARLY_ROWS = 400_000
 _GRACE_SECONDS = 30
+# A process that dies at once is not started again at once.
+_RESTART_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -145,8 +147,9 @@ class Receiver:
         while True:
             await asyncio.sleep(_WATCHED_SECONDS)
             application.stopping = server.should_exit
-            if importer.has_died:
+            if importer.has_died and not server.should_exit:
                 self.say("The process that folds into the lake has died; it is started again.")
+                await asyncio.sleep(_RESTART_SECONDS)
                 importer.start()
             if application.backlog().rows > _FOLDED_EARLY_ROWS:
                 importer.fold_now()
