@@ -218,9 +218,10 @@ def test_an_error_in_the_middle_of_a_stream_is_one(tmp_path: Path) -> None:
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
     ]
 
-    row = row_of(AnthropicAdapter(), _line(response=events), tmp_path)
+    for response in (events, {"events": events}, {"status": 200, "body": {"events": events}}):
+        row = row_of(AnthropicAdapter(), _line(response=response), tmp_path)
 
-    assert (row["status"], row["output_text"]) == ("error", "Well,")
+        assert (row["status"], row["output_text"]) == ("error", "Well,")
 
 
 def test_sealed_reasoning_is_a_block(tmp_path: Path) -> None:

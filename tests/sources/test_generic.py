@@ -449,6 +449,7 @@ def test_a_stream_that_is_not_whole_gives_what_came(
     """Events of OpenAI's responses without their end, and of Anthropic's without their start."""
     map_text = SMALL + '[messages]\nresponse = "out"\n'
 
-    row = _row(tmp_path, map_text, {"who": "a", "at": "2026-03-01", "out": events})
+    for out in (events, {"events": events}):
+        row = _row(tmp_path, map_text, {"who": "a", "at": "2026-03-01", "out": out})
 
-    assert row["output_text"] == "Condensed water."
+        assert row["output_text"] == "Condensed water."

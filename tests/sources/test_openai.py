@@ -366,11 +366,27 @@ def test_a_stream_that_broke_off_gives_what_came(tmp_path: Path) -> None:
     ]
     wire = "".join(f"data: {json.dumps(chunk)}\r\n\r\n" for chunk in chunks)
 
-    for response in (chunks, events, wire, {"chunks": chunks}, [*map(json.dumps, chunks)]):
-        row = _row(_line(response=response), tmp_path)
+    for body in (chunks, events, wire, {"chunks": chunks}, [*map(json.dumps, chunks)]):
+        for response in (
+            body,
+            json.dumps(body) if body is not wire else body,
+            {"status_code": 200, "body": body},
+            {"status_code": 200, "body": json.dumps(body) if body is not wire else body},
+        ):
+            row = _row(_line(response=response), tmp_path)
 
-        assert row["output_text"] == "One two"
-        assert "stop_reason" not in row
+            assert row["output_text"] == "One two"
+            assert "stop_reason" not in row
+    row = _row(_line(response={"status_code": 200, "chunks": chunks}), tmp_path)
+    assert row["output_text"] == "One two"
+
+
+@pytest.mark.parametrize("answer", ['{"events":["a","b"]}', '{"chunks":[{"size":1}]}'])
+def test_an_answer_in_json_is_no_stream(answer: str, tmp_path: Path) -> None:
+    """A model that was asked for JSON may call its lists whatever it likes."""
+    row = _row(_line(response={"status_code": 200, "body": answer}), tmp_path)
+
+    assert row["output_text"] == answer
 
 
 def test_streamed_tool_calls_are_put_together(tmp_path: Path) -> None:

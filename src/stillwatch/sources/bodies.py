@@ -24,6 +24,7 @@ from stillwatch.sources.messages import (
     read_settings,
     read_tool_names,
 )
+from stillwatch.sources.streamed import pieces_in
 from stillwatch.sources.values import mapping, number, parsed, sequence, text, whole
 
 __all__ = ["Bodies", "body_of", "read_bodies"]
@@ -66,10 +67,11 @@ def read_bodies(request: object, response: object) -> Bodies:
 
     Args:
         request: The body of a request, its messages alone, a prompt, or the JSON of these.
-        response: The body of an answer, its messages alone, its text, or the list of the
-            events of a stream.
+        response: The body of an answer, its messages alone, its text, or the events of a stream,
+            as a list or as an object around it.
     """
     asked, answered = _taken_apart(request), _taken_apart(response)
+    answered = pieces_in(answered) or answered
     body, reply = _object(asked), _object(answered)
     if isinstance(answered, list) and _is_stream(answered):
         answered = reply = assembled(answered)

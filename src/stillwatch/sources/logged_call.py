@@ -11,20 +11,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stillwatch.sources.streamed import assembled, events_of_text
+from stillwatch.sources.streamed import (
+    OF_AN_ANSWER,
+    PIECES,
+    assembled,
+    events_of_text,
+    pieces_in,
+)
 from stillwatch.sources.values import mapping, parsed, sequence, text, whole
 
 __all__ = ["NO_OBJECT", "LoggedCall", "read_call"]
 
 _REQUEST_KEYS = ("request", "request_body", "requestBody", "req", "kwargs", "params", "input")
 _RESPONSE_KEYS = ("response", "response_body", "responseBody", "resp", "completion", "output")
-_CHUNK_KEYS = ("chunks", "events", "stream")
 _BODY_KEYS = ("body", "json", "postData", "payload", "content", "data", "text")
 _STATUS_KEYS = ("status_code", "statusCode", "http_status", "status", "code")
 # What only the record of an HTTP message has, and no body of either provider.
 _OF_HTTP = frozenset({"body", "headers", "url", "method", "postData", *_STATUS_KEYS[:3]})
 _OF_A_REQUEST = frozenset({"messages", "prompt", "input"})
-_OF_AN_ANSWER = frozenset({"choices", "output", "content", "error", "object", "type"})
 _NO_REQUEST = (
     "The line has no request: put the request's body under `request` and what came back under "
     "`response`."
@@ -122,7 +126,7 @@ def _request_of(
         return {key: line[key] for key in ("method", "url", "headers", "body") if key in line}, body
     if _OF_A_REQUEST & line.keys():
         # A flat line: request and envelope in one. The answer's keys are not the request's.
-        apart = {*_RESPONSE_KEYS, *_CHUNK_KEYS}
+        apart = {*_RESPONSE_KEYS, *PIECES}
         return {}, {key: value for key, value in line.items() if key not in apart}
     return NO_OBJECT if text(line.get("request")) else _NO_REQUEST
 
@@ -131,14 +135,13 @@ def _response_of(line: Mapping[str, Any]) -> tuple[Mapping[str, Any], object]:
     """The record of the response, empty where only its body was logged, and the body."""
     given = next((line[key] for key in _RESPONSE_KEYS if line.get(key) is not None), None)
     if given is None:
-        given = next((line[k] for k in _CHUNK_KEYS if isinstance(line.get(k), list)), None)
+        given = next((line[k] for k in PIECES if isinstance(line.get(k), list)), None)
     record = mapping(given)
+    streamed = _streamed_in(record)
     if _OF_HTTP & record.keys() or whole(record.get("status")) is not None:
-        return record, _opened(_first_body(record))
-    for key in _CHUNK_KEYS:
-        if isinstance(record.get(key), list):
-            return record, _opened(record[key])
-    return {}, _opened(given)
+        body = _first_body(record)
+        return record, streamed if body is None else _opened(body)
+    return ({}, _opened(given)) if streamed is None else (record, streamed)
 
 
 def _first_body(record: Mapping[str, Any]) -> object:
@@ -154,8 +157,12 @@ def _opened(body: object) -> object:
         if (events := events_of_text(body)) is not None:
             return assembled(events)
         inner = parsed(body)
+        if (answer := _streamed_in(inner)) is not None:
+            return answer
+        if isinstance(inner, list) and isinstance(answer := _opened(inner), dict):
+            return answer
         # A model may answer in JSON; only what has an answer's keys is the provider's.
-        known = isinstance(inner, dict) and _OF_AN_ANSWER & inner.keys()
+        known = isinstance(inner, dict) and OF_AN_ANSWER & inner.keys()
         return inner if known or isinstance(inner, list) else body
     if isinstance(body, list):
         texts = [item for item in body if isinstance(item, str)]
@@ -163,7 +170,15 @@ def _opened(body: object) -> object:
             events = events_of_text("\n\n".join(texts))
             return assembled(body if events is None else events)
         return assembled(body)
-    return body
+    answer = _streamed_in(body)
+    return body if answer is None else answer
+
+
+def _streamed_in(value: object) -> object:
+    """The answer of which an object holds the pieces; None if it holds none."""
+    pieces = pieces_in(value)
+    answer = None if pieces is None else _opened(pieces)
+    return answer if isinstance(answer, dict) else None
 
 
 def _path_of(record: Mapping[str, Any]) -> str:

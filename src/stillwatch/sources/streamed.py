@@ -11,13 +11,25 @@ from typing import Any
 
 from stillwatch.sources.values import mapping, parsed, sequence, text, whole
 
-__all__ = ["assembled", "events_of_text"]
+__all__ = ["OF_AN_ANSWER", "PIECES", "assembled", "events_of_text", "pieces_in"]
+
+PIECES = ("chunks", "events", "stream")
+"""Names under which logs keep the pieces of an answer."""
+OF_AN_ANSWER = frozenset({"choices", "output", "content", "error", "object", "type"})
+"""Names of which an answer of a provider has one."""
 
 _OF_A_MESSAGE = frozenset(
     {"message_start", "content_block_start", "content_block_delta", "message_delta", "error"}
 )
 # More choices than OpenAI's largest `n` are no answer of a model.
 _MOST_PARTS = 1_024
+
+
+def pieces_in(value: object) -> list[Any] | None:
+    """The pieces that an object holds in place of an answer, or None if it holds none."""
+    if not isinstance(value, dict) or OF_AN_ANSWER & value.keys():
+        return None
+    return next((value[key] for key in PIECES if isinstance(value.get(key), list)), None)
 
 
 def events_of_text(body: str) -> list[Any] | None:
