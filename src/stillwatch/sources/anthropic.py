@@ -15,7 +15,7 @@ from stillwatch.sources.logged_call import LoggedCall
 from stillwatch.sources.messages import Answer, Request, read_request
 from stillwatch.sources.provider_adapter import ProviderAdapter
 from stillwatch.sources.provider_rows import first_whole
-from stillwatch.sources.values import mapping, sequence, text, whole
+from stillwatch.sources.values import identifier, mapping, sequence, text, whole
 
 __all__ = ["AnthropicAdapter"]
 
@@ -56,7 +56,7 @@ class AnthropicAdapter(ProviderAdapter):
                 mapping(usage.get("output_tokens_details")), "thinking_tokens", "reasoning_tokens"
             ),
             "max_output_tokens": asked.get("max_tokens"),
-            "end_user_raw": text(mapping(asked.get("metadata")).get("user_id")),
+            "end_user_raw": identifier(mapping(asked.get("metadata")).get("user_id")),
             "refusal_category": text(mapping(answered.get("stop_details")).get("category")),
         }
 

@@ -17,6 +17,7 @@ from stillwatch.sources.call_lines import read_each
 from stillwatch.sources.failures import status_of_error
 from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.values import (
+    identifier,
     instant_from_iso,
     mapping,
     parsed,
@@ -111,10 +112,12 @@ class BedrockAdapter:
         bodies = read_bodies(request, response)
         metadata = dict(mapping(record.get("requestMetadata")))
         named_by = next((n for n in self.account_names if _account(record, n)), None)
-        session = next((s for name in _SESSION_NAMES if (s := text(metadata.get(name)))), None)
+        session = next(
+            (s for name in _SESSION_NAMES if (s := identifier(metadata.get(name)))), None
+        )
         said = {name: value for name, value in metadata.items() if name not in _SESSION_NAMES}
         row = bodies.columns | {
-            "exchange_id": text(record.get("requestId")),
+            "exchange_id": identifier(record.get("requestId")),
             "account_id": _account(record, named_by) if named_by else None,
             "started_at": instant_from_iso(record.get("timestamp")),
             "conversation_id": session,
@@ -154,7 +157,7 @@ def _account(record: Mapping[str, Any], name: str) -> str | None:
     value: object = record
     for part in name.split("."):
         value = mapping(value).get(part)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
+    return identifier(value)
 
 
 def _principal(record: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,7 @@ from stillwatch.sources.messages import (
     read_tool_names,
 )
 from stillwatch.sources.streamed import pieces_in
-from stillwatch.sources.values import mapping, number, parsed, sequence, text, whole
+from stillwatch.sources.values import identifier, mapping, number, parsed, sequence, text, whole
 
 __all__ = ["Bodies", "body_of", "read_bodies"]
 
@@ -92,9 +92,9 @@ def read_bodies(request: object, response: object) -> Bodies:
         "settings": read_settings(parameters),
         "stop_reason": answer.stop_reason,
         "prefill": spoken.prefill,
-        "end_user_raw": text(body.get("safety_identifier"))
-        or text(body.get("user"))
-        or text(metadata.get("user_id")),
+        "end_user_raw": identifier(body.get("safety_identifier"))
+        or identifier(body.get("user"))
+        or identifier(metadata.get("user_id")),
         "cache_key_raw": text(body.get("prompt_cache_key")),
         "client_metadata_raw": dict(metadata) or None,
         "earlier_messages": spoken.earlier_messages,

@@ -52,9 +52,9 @@ def field_path(written: str) -> FieldPath | None:
 
 
 def first_value(record: object, paths: Sequence[FieldPath]) -> object:
-    """What lies at the first of the paths that leads to something; an empty text is nothing."""
+    """What lies at the first of the paths that leads to something; a blank text is nothing."""
     for path in paths:
         value = path.value_in(record)
-        if value is not None and value != "":
+        if value is not None and not (isinstance(value, str) and not value.strip()):
             return value
     return None

@@ -23,6 +23,7 @@ from stillwatch.sources.messages import (
 )
 from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.values import (
+    identifier,
     instant_from_seconds,
     mapping,
     number,
@@ -93,10 +94,11 @@ class LitellmAdapter:
         requester = mapping(metadata.get("requester_metadata"))
         key_hash = text(metadata.get("user_api_key_hash"))
         row = {
-            "exchange_id": text(payload.get("litellm_call_id")) or text(payload.get("id")),
+            "exchange_id": identifier(payload.get("litellm_call_id"))
+            or identifier(payload.get("id")),
             "request_id": _request_id(requester, metadata),
             "account_id": next(
-                filter(None, (text(metadata.get(f)) for f in self.account_fields)), None
+                filter(None, (identifier(metadata.get(f)) for f in self.account_fields)), None
             ),
             "started_at": instant_from_seconds(payload.get("startTime")),
             "finished_at": instant_from_seconds(payload.get("endTime")),
@@ -123,9 +125,9 @@ class LitellmAdapter:
             "credential_sha256": key_hash if key_hash and _SHA256.fullmatch(key_hash) else None,
             "client_ip_raw": text(payload.get("requester_ip_address"))
             or text(metadata.get("requester_ip_address")),
-            "end_user_raw": text(parameters.get("safety_identifier"))
-            or text(payload.get("end_user"))
-            or text(metadata.get("user_api_key_end_user_id")),
+            "end_user_raw": identifier(parameters.get("safety_identifier"))
+            or identifier(payload.get("end_user"))
+            or identifier(metadata.get("user_api_key_end_user_id")),
             "cache_key_raw": text(parameters.get("prompt_cache_key")),
             "client_metadata_raw": _client_metadata(requester),
             "earlier_messages": request.earlier_messages,
@@ -137,8 +139,8 @@ class LitellmAdapter:
 
 def _conversation(payload: Mapping[str, Any], requester: Mapping[str, Any]) -> str | None:
     """The session the client named; LiteLLM copies it to the trace id, not always elsewhere."""
-    session = text(payload.get("session_id")) or text(requester.get("session_id"))
-    trace = text(payload.get("trace_id"))
+    session = identifier(payload.get("session_id")) or identifier(requester.get("session_id"))
+    trace = identifier(payload.get("trace_id"))
     return session or (trace if trace and not _RANDOM_UUID.fullmatch(trace) else None)
 
 

@@ -12,7 +12,7 @@ from stillwatch.sources.adapter import ParsedRow, Remark, Unreadable
 from stillwatch.sources.call_lines import read_each
 from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.log_records import log_records
-from stillwatch.sources.values import instant_from_iso, mapping, parsed, sequence, text
+from stillwatch.sources.values import identifier, instant_from_iso, mapping, parsed, sequence, text
 
 __all__ = ["CUT_SHORT", "LitellmSpendAdapter"]
 
@@ -102,7 +102,7 @@ def _payload(row: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         "model_group": row.get("model_group") or asked.get("model"),
         "prompt_tokens": row.get("prompt_tokens"),
         "completion_tokens": row.get("completion_tokens"),
-        "end_user": row.get("end_user") or asked.get("user"),
+        "end_user": identifier(row.get("end_user")) or asked.get("user"),
         "requester_ip_address": row.get("requester_ip_address")
         or metadata.get("requester_ip_address"),
         "user_agent": _user_agent(row) or metadata.get("user_agent"),
@@ -113,12 +113,14 @@ def _payload(row: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
         "status_fields": _guardrail(metadata),
         "error_information": metadata.get("error_information"),
         "metadata": {
-            "user_api_key_user_id": row.get("user") or metadata.get("user_api_key_user_id"),
-            "user_api_key_team_id": row.get("team_id") or metadata.get("user_api_key_team_id"),
-            "user_api_key_org_id": row.get("organization_id")
+            "user_api_key_user_id": identifier(row.get("user"))
+            or metadata.get("user_api_key_user_id"),
+            "user_api_key_team_id": identifier(row.get("team_id"))
+            or metadata.get("user_api_key_team_id"),
+            "user_api_key_org_id": identifier(row.get("organization_id"))
             or metadata.get("user_api_key_org_id"),
             "user_api_key_alias": metadata.get("user_api_key_alias"),
-            "user_api_key_hash": row.get("api_key") or metadata.get("user_api_key"),
+            "user_api_key_hash": identifier(row.get("api_key")) or metadata.get("user_api_key"),
             "requester_metadata": _of_the_client(mapping(stored.get("metadata"))),
             "usage_object": metadata.get("usage_object") or metadata.get("additional_usage_values"),
         },

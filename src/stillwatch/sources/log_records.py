@@ -12,6 +12,9 @@ from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.lines import first_bytes, numbered_lines
 
+# Databases write `\N` for null in every column.
+_NOTHING = frozenset({"", "\\N"})
+
 __all__ = ["delimited_rows", "log_records", "named_values"]
 
 
@@ -49,7 +52,8 @@ def named_values(line: int, values: list[str], header: list[str]) -> dict[str, A
         return Unreadable(line, f"the row has {len(values)} values, the header {len(header)}.")
     if any("\udc80" <= c <= "\udcff" for value in values if not value.isascii() for c in value):
         return Unreadable(line, "a text in this row is not UTF-8.")
-    return {name: value or None for name, value in zip(header, values, strict=True)}
+    pairs = zip(header, values, strict=True)
+    return {name: None if value in _NOTHING else value for name, value in pairs}
 
 
 def log_records(path: Path) -> Iterator[tuple[int, Any] | Unreadable]:

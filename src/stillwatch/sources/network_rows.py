@@ -11,7 +11,7 @@ import pyarrow as pa
 from stillwatch.identity.normalise import address_of
 from stillwatch.records import LOG_TABLES, TIMESTAMP, TableSchema
 from stillwatch.records.schema import column, table_schema
-from stillwatch.sources.values import text
+from stillwatch.sources.values import identifier
 
 __all__ = ["IMPORTED_TABLES", "NETWORK", "NetworkRow", "request_id_of"]
 
@@ -45,7 +45,7 @@ IMPORTED_TABLES: tuple[TableSchema, ...] = (*LOG_TABLES, NETWORK)
 
 def request_id_of(value: object) -> str | None:
     """The id by which a proxy's log and another know a request, or None if this can be none."""
-    found = text(value)
+    found = identifier(value)
     if found is None or not _REQUEST_ID.fullmatch(found) or address_of(found) is not None:
         return None
     return found

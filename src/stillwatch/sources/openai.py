@@ -16,7 +16,7 @@ from stillwatch.sources.logged_call import LoggedCall
 from stillwatch.sources.messages import Answer, Request, read_request
 from stillwatch.sources.provider_adapter import ProviderAdapter
 from stillwatch.sources.provider_rows import first_whole, is_of_another_kind, status_of_failure
-from stillwatch.sources.values import mapping, text
+from stillwatch.sources.values import identifier, mapping, text
 
 __all__ = ["OpenaiAdapter"]
 
@@ -57,7 +57,7 @@ class OpenaiAdapter(ProviderAdapter):
 
     def conversation_of(self, asked: Mapping[str, Any]) -> str | None:
         conversation = asked.get("conversation")
-        return text(conversation) or text(mapping(conversation).get("id"))
+        return identifier(conversation) or identifier(mapping(conversation).get("id"))
 
     def own_columns(self, call: LoggedCall, answer: Answer) -> dict[str, Any]:
         asked, usage = call.asked, mapping(call.answered.get("usage"))
@@ -69,7 +69,8 @@ class OpenaiAdapter(ProviderAdapter):
                 asked, "max_completion_tokens", "max_output_tokens", "max_tokens"
             ),
             "endpoint": _endpoint(call),
-            "end_user_raw": text(asked.get("safety_identifier")) or text(asked.get("user")),
+            "end_user_raw": identifier(asked.get("safety_identifier"))
+            or identifier(asked.get("user")),
             "cache_key_raw": text(asked.get("prompt_cache_key")),
         }
         if call.answered.get("status") == "failed" and status_of_failure(call) is None:

@@ -19,7 +19,7 @@ from stillwatch.sources.messages import (
 )
 from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.otlp_calls import MESSAGE_EVENTS, Call
-from stillwatch.sources.values import mapping, number, sequence, stated, text, whole
+from stillwatch.sources.values import identifier, mapping, number, sequence, stated, text, whole
 
 __all__ = ["ACCOUNT_ATTRIBUTES", "exchange_of_call"]
 
@@ -54,7 +54,7 @@ def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow
         "request_id": request_id_of(_header(call, "x-request-id")),
         "account_id": account,
         **_times(call),
-        "conversation_id": text(call.attribute("gen_ai.conversation.id", "session.id")),
+        "conversation_id": identifier(call.attribute("gen_ai.conversation.id", "session.id")),
         "turn_index": request.turn_index,
         "model": text(call.attribute("gen_ai.request.model")),
         "system_text": request.system_text,
@@ -84,7 +84,9 @@ def exchange_of_call(call: Call, account_attributes: Iterable[str]) -> ParsedRow
         "client_ip_raw": text(
             call.attribute("client.address", "http.client_ip", "metadata.requester_ip_address")
         ),
-        "end_user_raw": text(call.attribute(*(n for n in _END_USER if n != account_attribute))),
+        "end_user_raw": identifier(
+            call.attribute(*(n for n in _END_USER if n != account_attribute))
+        ),
         "earlier_messages": request.earlier_messages,
         "reasoning_block_issued_raw": answer.reasoning_block,
         "reasoning_blocks_presented_raw": request.reasoning_blocks,
@@ -104,9 +106,7 @@ def _account(call: Call, account_attributes: Iterable[str]) -> tuple[str, str | 
             value = call.attribute_of_resource(name.removeprefix(_OF_RESOURCE))
         else:
             value = call.attribute(name)
-        if isinstance(value, int) and not isinstance(value, bool):
-            value = str(value)
-        if account := text(value):
+        if account := identifier(value):
             return name, account
     return "", None
 

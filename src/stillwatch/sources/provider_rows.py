@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 from stillwatch.records import ExchangeStatus
-from stillwatch.sources.addresses import is_of_ours
+from stillwatch.sources.addresses import nearest_address
 from stillwatch.sources.failures import status_of_error
 from stillwatch.sources.logged_call import LoggedCall
 from stillwatch.sources.messages import Answer
 from stillwatch.sources.network_rows import request_id_of
 from stillwatch.sources.rows import moment_of
-from stillwatch.sources.values import mapping, number, text
+from stillwatch.sources.values import identifier, mapping, number, text
 
 __all__ = [
     "ACCOUNT_FIELDS",
@@ -98,12 +97,13 @@ def caller_columns(
         "account_id": _first_said(call, account_fields),
         "started_at": started,
         "finished_at": _finished(call, started),
-        "conversation_id": _first_text(envelope, _CONVERSATION),
+        "conversation_id": _first_id(envelope, _CONVERSATION),
         "credential_raw": _key_of(call),
         "credential_sha256": next(
             (d for d in map(text, map(envelope.get, _DIGEST)) if d and _SHA256.fullmatch(d)), None
         ),
-        "client_ip_raw": _first_text(envelope, _ADDRESS) or _nearest_address(headers),
+        "client_ip_raw": _first_text(envelope, _ADDRESS)
+        or nearest_address(headers.get("x-forwarded-for", "")),
         "user_agent": text(envelope.get("user_agent")) or headers.get("user-agent"),
         "tls_fingerprint": text(envelope.get("tls_fingerprint")) or text(envelope.get("ja4")),
     }
@@ -125,14 +125,13 @@ def _said(call: LoggedCall, name: str) -> str | None:
         ("response.headers.", call.response_headers),
     ):
         if name.startswith(prefix):
-            return headers.get(name.removeprefix(prefix).lower())
+            return identifier(headers.get(name.removeprefix(prefix).lower()))
     value: object = call.envelope
     for part in name.split("."):
         value = mapping(value).get(part)
     if isinstance(value, dict):
         value = value.get("id")
-    whole_number = isinstance(value, int) and not isinstance(value, bool)
-    return str(value) if whole_number else text(value)
+    return identifier(value)
 
 
 def first_whole(parameters: Mapping[str, Any], *names: str) -> Any:
@@ -217,14 +216,18 @@ def _finished(call: LoggedCall, started: datetime | None) -> datetime | None:
 
 def _request_id(call: LoggedCall, header: str) -> str | None:
     """An id of the request. Never the response's: gateways lose it, and retries share it."""
-    given = _first_text(call.envelope, ("exchange_id", "request_id", "log_id", "id"))
-    if given is not None and given == text(call.answered.get("id")):
+    given = _first_id(call.envelope, ("exchange_id", "request_id", "log_id", "id"))
+    if given is not None and given == identifier(call.answered.get("id")):
         given = None
     return given or call.response_headers.get(header)
 
 
 def _first_text(values: Mapping[str, Any], names: Iterable[str]) -> str | None:
     return next(filter(None, (text(values.get(name)) for name in names)), None)
+
+
+def _first_id(values: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    return next(filter(None, (identifier(values.get(name)) for name in names)), None)
 
 
 def _key_of(call: LoggedCall) -> str | None:
@@ -241,24 +244,9 @@ def _key_of(call: LoggedCall) -> str | None:
     for candidate in candidates:
         if candidate and _is_whole_key(candidate):
             return candidate
-    return _first_text(call.envelope, _KEY_ID)
+    return _first_id(call.envelope, _KEY_ID)
 
 
 def _is_whole_key(value: str) -> bool:
     varied = len(set(value)) >= _FEWEST_CHARACTERS_OF_A_KEY
     return varied and bool(_KEY.fullmatch(value)) and not _MASKED.search(value)
-
-
-def _nearest_address(headers: Mapping[str, str]) -> str | None:
-    """The last public address of `X-Forwarded-For`: the nearest proxy wrote it.
-
-    Those before it are what the client claims, and could be a stranger's.
-    """
-    for part in reversed(headers.get("x-forwarded-for", "").split(",")):
-        try:
-            address = ip_address(part.strip())
-        except ValueError:
-            continue
-        if not is_of_ours(address):
-            return str(address)
-    return None

@@ -22,10 +22,11 @@ from stillwatch.identity import (
 )
 from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
+from stillwatch.sources.addresses import with_nearest_addresses
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.plain_columns import FIRST_MOMENT, LAST_MOMENT
 from stillwatch.sources.rows import typed_column
-from stillwatch.sources.unsaid import without_stand_ins
+from stillwatch.sources.unsaid import without_stand_in_ids, without_stand_ins
 
 __all__ = ["LINE", "Refined", "Refiner"]
 
@@ -93,7 +94,7 @@ class Refiner:
         schema = next(s for s in IMPORTED_TABLES if s.name == table)
         if len(set(rows.column_names)) < rows.num_columns:
             raise InputError("two columns have the same name.", where=where)
-        filled = self._filled(rows, schema)
+        filled = self._filled(with_nearest_addresses(without_stand_in_ids(rows)), schema)
         loosened, emptied = _loosened(filled, schema)
         try:
             conformed = conform(loosened, _without(schema, _MADE.get(table)), where=where)

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.records import TableSchema
+from stillwatch.sources.values import NO_IDENTIFIERS
 
-__all__ = ["without_stand_ins"]
+__all__ = ["without_stand_in_ids", "without_stand_ins"]
 
 _LONGEST_STAND_IN = 64
 _WORD = r"(?:redacted|removed|hidden|masked)"
@@ -28,11 +29,32 @@ _REDACTION = (
 _MASK = r"(?i)redact|\*{3}|\.{3}|…|^\s*(?:hidden|removed|masked|none|null|-)\s*$"
 _TOLD_BY_TEXTS = ("system_text", "input_text", "output_text", "turn_index", "prefill")
 _KEYS = ("credential_raw", "credential_sha256")
+_ENDS_OF_IDS = ("_id", "_token", "_raw", "cache_key")
+_LONGEST_NO_ID = max(map(len, NO_IDENTIFIERS))
 # Typed once: Arrow looks for modules of dates each time it must find out what a value is.
 _NONE = pa.scalar(0, pa.int32())
 _NO_TEXT = pa.scalar(None, pa.string())
 _WITHHELD = pa.scalar("no_text", pa.string())
 _LONGEST = pa.scalar(_LONGEST_STAND_IN, pa.int32())
+
+
+def without_stand_in_ids(rows: pa.Table) -> pa.Table:
+    """The rows with null for every id, token or raw identifier that is blank or a word for none.
+
+    Accounts whose device is `NULL` share no device, and `null` is billed for nothing.
+    """
+    for name in rows.column_names:
+        if not name.endswith(_ENDS_OF_IDS) or not _is_text(rows[name].type):
+            continue
+        short = pc.fill_null(pc.less_equal(pc.utf8_length(rows[name]), _LONGEST_NO_ID + 2), False)
+        if pc.any(short).as_py():
+            said = pc.utf8_lower(pc.utf8_trim_whitespace(pc.if_else(short, rows[name], None)))
+            rows = _emptied(rows, name, pc.is_in(said, pa.array(sorted(NO_IDENTIFIERS), said.type)))
+    return rows
+
+
+def _is_text(given: pa.DataType) -> bool:
+    return bool(pa.types.is_string(given) or pa.types.is_large_string(given))
 
 
 def without_stand_ins(rows: pa.Table, schema: TableSchema) -> pa.Table:

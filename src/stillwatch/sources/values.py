@@ -10,6 +10,8 @@ from typing import Any
 from stillwatch.sources.limits import read_json
 
 __all__ = [
+    "NO_IDENTIFIERS",
+    "identifier",
     "instant_from_iso",
     "instant_from_microseconds",
     "instant_from_nanoseconds",
@@ -28,6 +30,11 @@ __all__ = [
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LARGEST_INT = 2**63 - 1
 _BYTES_OF_AN_ITEM = 60
+# Beyond it a float names its neighbour as well.
+_LARGEST_EXACT_FLOAT = 2**53
+NO_IDENTIFIERS = frozenset({"", "-", "\\n", "null", "(null)", "<null>", "none", "undefined", "n/a"})
+"""What databases, proxies and languages write where an id is missing, in lower case."""
+_LONGEST_OF_THEM = max(map(len, NO_IDENTIFIERS))
 
 
 def text(value: object) -> str | None:
@@ -35,6 +42,18 @@ def text(value: object) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return value if value.isascii() else well_formed(value)
+
+
+def identifier(value: object) -> str | None:
+    """The id that `value` is: text that says something, or a whole number in digits."""
+    if isinstance(value, str):
+        known = value.strip()
+        if len(known) <= _LONGEST_OF_THEM and known.lower() in NO_IDENTIFIERS:
+            return None
+        return value if value.isascii() else well_formed(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < _LARGEST_EXACT_FLOAT:
+        value = int(value)  # as tools write whole numbers beside missing ones
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def well_formed(value: str) -> str:
