@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,8 @@ from stillwatch.cli.output import (
     reports_errors,
     say,
 )
-from stillwatch.records import LOG_TABLES, InputError
+from stillwatch.cli.set_option import fills_of
+from stillwatch.records import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def command(
         print_detected(detected, as_json=as_json)
         return
     adapter = _adapter(log_format, inputs, map_file)
-    fills = _fills(assignments)
+    fills = fills_of(assignments)
     key = _key_source(key_file, key_command)
     if explained is not None:
         from stillwatch.cli.import_preview import print_explained
@@ -195,23 +195,6 @@ def _import(
     lacking = unable(filled.known() | known_columns(lake))
     seconds = time.monotonic() - started
     _report(intake, writer.added, filled.shares(), lacking, lake_path, seconds, as_json=as_json)
-
-
-def _fills(assignments: tuple[str, ...]) -> dict[str, str]:
-    known = {name for schema in LOG_TABLES for name in schema.names}
-    fills = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not value:
-            raise InputError(
-                f"{assignment!r} assigns nothing.", where="--set", remedy="Write COLUMN=VALUE."
-            )
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            remedy = f"Did you mean {near[0]}?" if near else "See the columns of the exchange log."
-            raise InputError(f"there is no column {name!r}.", where="--set", remedy=remedy)
-        fills[name] = value
-    return fills
 
 
 @contextmanager

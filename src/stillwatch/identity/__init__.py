@@ -1,6 +1,12 @@
 """Keys, normalisation and keyed tokens: the one place that sees a raw identifier."""
 
-from stillwatch.identity.columns import CLEAR_IDENTIFIERS, RAW_COLUMNS, name_exchanges, tokenise
+from stillwatch.identity.columns import (
+    CLEAR_IDENTIFIERS,
+    MADE_FROM,
+    RAW_COLUMNS,
+    name_exchanges,
+    tokenise,
+)
 from stillwatch.identity.domains import CLEAR_DOMAIN_ACCOUNTS, DomainCensus
 from stillwatch.identity.keys import (
     MOST_KEY_BYTES,
@@ -18,6 +24,7 @@ from stillwatch.identity.tokens import Kind, Tokeniser
 __all__ = [
     "CLEAR_DOMAIN_ACCOUNTS",
     "CLEAR_IDENTIFIERS",
+    "MADE_FROM",
     "MOST_KEY_BYTES",
     "RAW_COLUMNS",
     "TOKEN_COLUMNS",

@@ -23,6 +23,7 @@ from stillwatch.identity.tokens import Kind, Tokeniser
 
 __all__ = [
     "CLEAR_IDENTIFIERS",
+    "MADE_FROM",
     "RAW_COLUMNS",
     "each_list",
     "each_text",
@@ -50,6 +51,26 @@ RAW_COLUMNS: dict[str, pa.DataType] = {
     "reasoning_blocks_presented_raw": _TEXTS,
 }
 """The columns that hold raw identifiers, with their types; none of them outlives `tokenise`."""
+
+MADE_FROM: dict[str, str] = {
+    "credential_id": "credential_raw (a key) or credential_sha256 (its SHA-256)",
+    "client_ip": "client_ip_raw",
+    "client_net_token": "client_ip_raw, which gives the network too",
+    "end_user_token": "end_user_raw",
+    "cache_key": "cache_key_raw",
+    "client_metadata": "client_metadata_raw",
+    "reasoning_signature_issued": "reasoning_block_issued_raw",
+    "reasoning_signatures_presented": "reasoning_blocks_presented_raw",
+    "prefix_digests": "earlier_messages",
+    "output_digest": "output_text",
+    "email_token": "email_raw",
+    "payment_token": "payment_raw",
+    "phone_token": "phone_raw",
+    "device_token": "device_raw",
+    "signup_ip": "signup_ip_raw",
+    "signup_net_token": "signup_ip_raw, which gives the network too",
+}
+"""The columns of tokens and digests that are made here, under the key, and what of."""
 
 CLEAR_IDENTIFIERS: dict[str, str] = {
     "api_key": "credential_raw",

@@ -9,7 +9,7 @@ from typing import Any
 
 from stillwatch.identity.tokens import Kind, Tokeniser
 
-__all__ = ["CLEAR_METADATA", "may_be_a_secret", "metadata_with_tokens"]
+__all__ = ["CLEAR_METADATA", "begins_like_a_key", "may_be_a_secret", "metadata_with_tokens"]
 
 # What client libraries say about themselves: shared by thousands, and it names nobody.
 CLEAR_METADATA = frozenset(
@@ -62,7 +62,12 @@ def metadata_with_tokens(metadata: Mapping[str, Any], tokeniser: Tokeniser) -> s
 def may_be_a_secret(name: str) -> bool:
     """Whether what stands where a field has its name, or its plain value, may be a key."""
     parts = re.split("[^A-Za-z0-9]", name)
-    return any(map(_RUN.match, parts)) or _BEGINS.search(name) is not None
+    return any(map(_RUN.match, parts)) or begins_like_a_key(name)
+
+
+def begins_like_a_key(text: str) -> bool:
+    """Whether a part of it begins as keys of interfaces do."""
+    return _BEGINS.search(text) is not None
 
 
 def _key(part: str, tokeniser: Tokeniser) -> str:

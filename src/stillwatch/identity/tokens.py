@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,13 +12,21 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from stillwatch.identity.keys import Key
 from stillwatch.identity.normalise import message_of, network_of
 
-__all__ = ["AddressTokens", "Kind", "Tokeniser"]
+__all__ = ["AddressTokens", "Kind", "Tokeniser", "is_token"]
 
 # 128 bits: two of a thousand million identifiers collide with probability 1e-21.
 _TOKEN_HEX = 32
 # Enough for the accounts and addresses of a busy day, in a few megabytes a kind.
 _MOST_REMEMBERED = 2**15
 _LONGEST_REMEMBERED = 128
+
+
+_FORM = re.compile(rf"[a-z]{{2,9}}_[0-9a-f]{{{_TOKEN_HEX}}}(?:\.[0-9a-f]{{{_TOKEN_HEX}}})?")
+
+
+def is_token(text: str) -> bool:
+    """Whether it has the form of a token of ours; an address has two parts."""
+    return _FORM.fullmatch(text) is not None
 
 
 class Kind(StrEnum):

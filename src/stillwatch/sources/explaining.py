@@ -6,7 +6,6 @@ only the length is shown, for whoever looks over a shoulder, or at a ticket, nee
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from stillwatch.identity import Tokeniser
+from stillwatch.identity.tokens import is_token
 from stillwatch.records import EXCHANGES, ExchangeStatus
 from stillwatch.sources.adapter import (
     Adapter,
@@ -30,7 +30,6 @@ from stillwatch.sources.quarantine import QUARANTINE
 
 __all__ = ["Reading", "explain_row", "shown"]
 
-_TOKEN = re.compile(r"[a-z]{2,9}_[0-9a-f]{32}(?:\.[0-9a-f]{32})?")
 _NEEDED = {"exchanges": ("account_id", "started_at"), "accounts": ("account_id",)}
 # Words that our own adapters write; anything else in these columns came from the log.
 _OUR_WORDS = {
@@ -106,11 +105,11 @@ def shown(column: str, value: Any) -> str:
         parts = [f"{name} {shown(name, v)}" for name, v in value.items() if v is not None]
         return ", ".join(parts)
     if isinstance(value, list):
-        tokens = [item for item in value if isinstance(item, str) and _TOKEN.fullmatch(item)]
+        tokens = [item for item in value if isinstance(item, str) and is_token(item)]
         kind = "token" if len(tokens) == len(value) else "text"
         return f"{len(value)} {kind}{'' if len(value) == 1 else 's'}"
     written = str(value)
-    if _TOKEN.fullmatch(written) or written in _OUR_WORDS.get(column, ()):
+    if is_token(written) or written in _OUR_WORDS.get(column, ()):
         return written
     return f"{len(written):,} character{'' if len(written) == 1 else 's'}"
 

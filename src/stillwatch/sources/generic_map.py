@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stillwatch.identity import RAW_COLUMNS
+from stillwatch.identity import MADE_FROM, RAW_COLUMNS
 from stillwatch.records import EXCHANGES, TIMESTAMP, ExchangeStatus, InputError, Problem
 from stillwatch.sources.field_paths import FieldPath, field_path
+from stillwatch.sources.fit_values import FIXED_WORDS
 from stillwatch.sources.toml_files import parsed_toml
 
 __all__ = ["EPOCH_FACTORS", "ISO_8601", "OTHERWISE", "FieldMap", "read_field_map", "word_of"]
@@ -22,24 +23,12 @@ ISO_8601 = "iso8601"
 OTHERWISE = "*"
 _SECTIONS = ("records", "columns", "constants", "times", "values", "messages", "only")
 _MESSAGES = ("request", "response", "instructions", "parameters", "tools")
-# Tokens and digests are made here, under the key; a map hands over what they are made of.
-_MADE_FROM = {
-    "credential_id": "credential_raw (a key) or credential_sha256 (its SHA-256)",
-    "client_ip": "client_ip_raw",
-    "client_net_token": "client_ip_raw, which gives the network too",
-    "end_user_token": "end_user_raw",
-    "cache_key": "cache_key_raw",
-    "client_metadata": "client_metadata_raw",
-    "reasoning_signature_issued": "reasoning_block_issued_raw",
-    "reasoning_signatures_presented": "reasoning_blocks_presented_raw",
-    "prefix_digests": "earlier_messages",
-    "output_digest": "output_text",
-}
 _OF_ACCOUNTS = ("signup_ip_raw", "email_raw", "phone_raw", "payment_raw", "device_raw")
 _RAW = tuple(name for name in RAW_COLUMNS if name not in _OF_ACCOUNTS)
 # By `request_id`, a proxy's log finds the exchange.
-_COLUMNS = (*(n for n in EXCHANGES.names if n not in _MADE_FROM), *_RAW, "request_id")
+_COLUMNS = (*(n for n in EXCHANGES.names if n not in MADE_FROM), *_RAW, "request_id")
 _TIMES = tuple(c.name for c in EXCHANGES.columns if c.arrow_type == TIMESTAMP)
+_WORDS = {"status": [status.value for status in ExchangeStatus], **FIXED_WORDS}
 _NO_CONSTANTS = {*_RAW, *_TIMES, "exchange_id", "request_id"}
 
 
@@ -131,7 +120,11 @@ class _Reader:
         if name in known:
             return True
         place = f"[{section}] {name}" if _is_plain(name) else f"[{section}]"
-        if made_from := _MADE_FROM.get(name) if section != "messages" else None:
+        if (
+            made_from := MADE_FROM.get(name)
+            if section != "messages" and name in EXCHANGES.names
+            else None
+        ):
             what = f"{name} is made here, under your key; a log must not bring it."
             self._wrong(place, what, f"Map {made_from}.")
         elif section != "messages" and name in _OF_ACCOUNTS:
@@ -177,7 +170,7 @@ class _Reader:
             elif not isinstance(value, str | int | float):
                 self._wrong(place, "this is no text and no number.", "Give one of them.")
             else:
-                self._check_status(name, [value], place)
+                self._check_words(name, [value], place)
                 found[name] = value
         return found
 
@@ -211,15 +204,15 @@ class _Reader:
                     place, "this is no table of texts.", 'Write lines such as "200" = "ok".'
                 )
             else:
-                self._check_status(name, words.values(), place)
+                self._check_words(name, words.values(), place)
                 found[name] = words
         return found
 
-    def _check_status(self, column: str, values: Iterable[object], place: str) -> None:
-        known = [status.value for status in ExchangeStatus]
+    def _check_words(self, column: str, values: Iterable[object], place: str) -> None:
+        known = _WORDS.get(column)
         for value in values:
-            if column == "status" and value not in known:
-                what = f"there is no status {_quoted(str(value))}."
+            if known is not None and value not in known:
+                what = f"there is no {column} {_quoted(str(value))}."
                 self._wrong(place, what, _nearest(str(value), known))
 
     def _only(self, table: dict[str, Any]) -> tuple[tuple[FieldPath, frozenset[str]], ...]:

@@ -185,6 +185,7 @@ class _FileIntake:
             raise InputError(f"its columns cannot be used ({_first_line(error)}).") from error
         self.intake.read += refined.rows.num_rows
         self.intake.emptied += refined.emptied
+        self.intake.remarks += refined.remarks
         self.intake.note_dropped(refined.dropped)
         for rejected in refined.rejected:
             self._set_aside(rejected)

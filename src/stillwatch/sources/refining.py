@@ -23,6 +23,7 @@ from stillwatch.identity import (
 from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.addresses import with_nearest_addresses
+from stillwatch.sources.fit_values import with_fit_values
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.plain_columns import FIRST_MOMENT, LAST_MOMENT
 from stillwatch.sources.rows import typed_column
@@ -55,12 +56,14 @@ class Refined:
         rejected: A reason for each row that was left out.
         emptied: Column name to how many of its values were not usable and became null.
         dropped: Extra columns that were not taken, with the reason.
+        remarks: What else a person should know, and of how many rows.
     """
 
     rows: pa.Table
     rejected: list[Unreadable] = field(default_factory=list)
     emptied: Counter[str] = field(default_factory=Counter)
     dropped: dict[str, str] = field(default_factory=dict)
+    remarks: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -108,6 +111,10 @@ class Refiner:
         self._reject_wrong_clocks(result, schema)
         _drop_unfit_columns(result, schema)
         result.rows = without_stand_ins(result.rows, schema)
+        if schema.name == "exchanges":
+            fitted = with_fit_values(result.rows)
+            result.rows, result.remarks = fitted.rows, fitted.remarks
+            result.emptied += fitted.emptied
         self._tokenise(result, schema)
         _leave_out_absent(result, schema, conformed.absent)
         return result
