@@ -151,7 +151,7 @@ FILES: list[tuple[str, str, bytes, str]] = [
     ("canonical", "x.parquet", b"no parquet", "it does not start with PAR1."),
     ("canonical", "x.parquet", b"PAR1 and no more", "truncated or damaged"),
     ("canonical", "x.jsonl.gz", b"\x1f\x8b\x08 and no more", "damaged"),
-    ("canonical", "x.jsonl", b"", "the file is empty."),
+    ("canonical", "x.parquet", b"", "the file is empty."),
     ("otlp", "x", b"words", "neither OTLP/JSON nor OTLP/protobuf"),
     ("otlp", "x", REQUEST[:-3], "breaks off in the middle of a message"),
     ("otlp", "x", struct.pack(">I", len(REQUEST) + 9) + REQUEST, "breaks off in the middle"),

@@ -11,7 +11,7 @@ import pytest
 from litellm_exchanges import EXPECTED, PLAIN
 
 from stillwatch.sources.adapter import ParsedRow, Remark, Unreadable
-from stillwatch.sources.litellm_spend import CUT_SHORT, LitellmSpendAdapter
+from stillwatch.sources.litellm_spend import BROKEN_REQUEST, CUT_SHORT, LitellmSpendAdapter
 
 FIXTURES = Path(__file__).parent / "fixtures" / "litellm-1.106.2"
 ROWS = FIXTURES / "spend_logs.ndjson"
@@ -64,6 +64,23 @@ def test_the_table_tells_what_the_callback_told() -> None:
     expected = [row | MORE.get(number, {}) for number, row in enumerate(EXPECTED)]
 
     assert _told(ROWS)[:8] == expected
+
+
+@pytest.mark.parametrize(
+    ("stored", "said"),
+    [('{"messages": [{"role": "us', [BROKEN_REQUEST]), ("{}", []), ("", []), (None, [])],
+)
+def test_a_request_that_was_cut_off_is_told(
+    stored: str | None, said: list[str], tmp_path: Path
+) -> None:
+    """The row is kept, and whoever imports learns that its prompt is lost."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(_row(proxy_server_request=stored)))
+
+    items = _items(path)
+
+    assert [item.what for item in items if isinstance(item, Remark)] == said
+    assert len(items) == 1 + len(said)
 
 
 def test_ids_and_times_are_those_of_the_row() -> None:

@@ -223,6 +223,40 @@ def test_tools_are_named_in_either_shape() -> None:
     assert read_tool_names([]) is None
 
 
+def test_a_tool_of_the_provider_is_named_by_its_type() -> None:
+    """OpenAI's have no name of their own; Anthropic's have both, and a function has a name."""
+    offered = [
+        {"type": "web_search"},
+        {"type": "web_search_20250305", "name": "web_search"},
+        {"type": "function", "function": {"name": "f"}},
+        {"type": "function"},
+    ]
+
+    assert read_tool_names(offered) == ["web_search", "web_search", "f"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"type": "text", "data": "The tide is high."},
+        {"type": "text", "media_type": "text/plain", "data": "The tide is high."},
+        {"type": "content", "content": [{"type": "text", "text": "The tide is high."}]},
+    ],
+)
+def test_a_document_of_text_is_text(source: dict[str, Any]) -> None:
+    """As Anthropic's messages send it; one of bytes has none."""
+    parts = [{"type": "document", "source": source}, {"type": "text", "text": "When is low?"}]
+    bytes_alone = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+
+    said = read_request([{"role": "user", "content": parts}]).input_text
+    unsaid = read_request(
+        [{"role": "user", "content": [{"type": "document", "source": bytes_alone}]}]
+    )
+
+    assert said == "The tide is high.\nWhen is low?"
+    assert unsaid.input_text is None
+
+
 def test_a_prompt_that_is_json_is_a_prompt() -> None:
     """Only a list of messages is looked into; data that a user sends is text."""
     prompt = '[{"name": "Ada", "content": "x"}]'

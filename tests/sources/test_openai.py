@@ -403,6 +403,25 @@ def test_streamed_tool_calls_are_put_together(tmp_path: Path) -> None:
     assert row["output_text"] == 'tide({"at":"Bergen"})\nmoon({})'
 
 
+@pytest.mark.parametrize("lasted", [1500, "1500", "1500.0"])
+def test_how_long_it_took_may_be_text(lasted: object, tmp_path: Path) -> None:
+    """As logs of flat texts have it."""
+    row = _row(_line(latency_ms=lasted), tmp_path)
+
+    assert row["finished_at"] - row["started_at"] == timedelta(milliseconds=1500)
+
+
+def test_an_impossible_start_is_not_replaced_by_another_time(tmp_path: Path) -> None:
+    """The row lacks its time, and the import says so; without any the answer's stands in."""
+    response = {**_line()["response"], "created": 1772366400}
+
+    wrong = _row(_line(timestamp="2026-02-30T12:00:00Z", response=response), tmp_path)
+    unsaid = _row(_line(timestamp=None, response=response), tmp_path)
+
+    assert wrong["started_at"] is None
+    assert unsaid["started_at"] == datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

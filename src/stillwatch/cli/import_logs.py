@@ -76,7 +76,8 @@ _SHOWN_COLUMNS = 8
     "explained",
     type=click.IntRange(min=1),
     metavar="ROW",
-    help="Print how one row of INPUT is read, and import nothing.",
+    help="Print how one row of INPUT is read, by the number that the quarantine gives it (its "
+    "line; the header of CSV is line 1), and import nothing.",
 )
 @click.option(
     "--mended",
@@ -248,7 +249,9 @@ def _report(
     if added.network:
         _say_network(added.network)
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
-        say(f"{number:,} values of {one_line(name)} were not of its type and were left empty.")
+        were = "was" if number == 1 else "were"
+        values = f"{amount(number, 'value')} of {one_line(name)}"
+        say(f"{values} {were} not of its type and {were} left empty.")
     for what, number in intake.remarks.most_common(_SHOWN_COLUMNS):
         say(f"{number:,} {'time' if number == 1 else 'times'}: {one_line(what)}")
     for name, reason in list(intake.dropped.items())[:_SHOWN_COLUMNS]:
@@ -256,6 +259,11 @@ def _report(
     if intake.quarantined:
         say(f"First in the quarantine: {intake.first_reason}")
         say(f"See all of it with `stillwatch quarantine show --lake {lake_path}`.")
+    if not intake.read:
+        say(
+            "Nothing was there to read: the files are empty, or hold nothing but what is passed over."
+        )
+        return
     if intake.quarantined == intake.read:
         raise InputError(
             "nothing in the input could be used.",

@@ -55,12 +55,12 @@ def print_detected(path: Path, *, as_json: bool) -> None:
 
 def _way_out(path: Path) -> str:
     """What to do with a file that no format reads."""
-    from stillwatch.sources.unpacking import foreign_packing
+    from stillwatch.sources.unpacking import unusable_as_a_whole
 
     if path.is_file() and path.stat().st_size == 0:
         return "It is empty: name one that has rows."
-    if path.is_file() and (packing := foreign_packing(path)):
-        return f"It is packed with {packing}: unpack it, or pack it with gzip or zstd."
+    if path.is_file() and (reason := unusable_as_a_whole(path)):
+        return reason[0].upper() + reason[1:]
     return "Write a map for `--format generic`: see docs/sources/generic.md."
 
 

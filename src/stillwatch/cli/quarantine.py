@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 8
+# Where in its line a row breaks is another place each time.
+_PLACE = re.compile(r" at (?:column|byte) [0-9]+")
 
 _lake = click.option(
     "--lake", "lake_path", required=True, type=click.Path(path_type=Path), help="The lake's folder."
@@ -55,7 +58,7 @@ def show(lake_path: Path, limit: int, mended_too: bool, as_json: bool) -> None:
     lake = click.get_current_context().with_resource(Lake.reading(lake_path))
     for row in read_quarantine(lake.files("quarantine")):
         if row.mended_at is None:
-            by_reason[row.reason] += 1
+            by_reason[_PLACE.sub("", row.reason)] += 1
             by_file[row.file] += 1
         else:
             mended += 1

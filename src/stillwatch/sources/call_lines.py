@@ -35,7 +35,23 @@ def told_of_file(
         elif told is not None:
             yield ParsedRow(line, told)
 
-    return read_each(values_of_file(path), read)
+    return read_each(_calls(values_of_file(path)), read)
+
+
+def _calls(items: Iterable[tuple[int, Any] | Unreadable]) -> Iterator[tuple[int, Any] | Unreadable]:
+    """The values; of an archive of a browser (HAR), its entries."""
+    for item in items:
+        entries = None if isinstance(item, Unreadable) else _entries(item[1])
+        if isinstance(item, Unreadable) or entries is None:
+            yield item
+        else:
+            yield from ((item[0], entry) for entry in entries)
+
+
+def _entries(value: object) -> list[Any] | None:
+    log = value.get("log") if isinstance(value, dict) else None
+    entries = log.get("entries") if isinstance(log, dict) else None
+    return entries if isinstance(entries, list) else None
 
 
 def read_each(

@@ -54,16 +54,15 @@ class CanonicalAdapter:
 
     def read(self, path: Path) -> Iterator[ParsedRow | ParsedTable | Unreadable]:
         """The rows of one file, whichever of the three encodings it has."""
-        if path.stat().st_size == 0:
-            yield Unreadable(0, "the file is empty.")
-            return
         suffixes = [s.lower() for s in path.suffixes if s.lower() not in _PACKED]
         suffix = suffixes[-1] if suffixes else ""
         head = first_bytes(path, 64)
-        if head.startswith(_PARQUET) or suffix == ".parquet":
+        if not head and suffix == ".parquet":
+            yield Unreadable(0, "the file is empty.")
+        elif head.startswith(_PARQUET) or suffix == ".parquet":
             yield from _read_parquet(path, head)
         elif suffix in (".csv", ".tsv") or (suffix not in _JSON and not _looks_like_json(head)):
-            yield from _read_csv(path, delimiter="\t" if suffix == ".tsv" else ",")
+            yield from _read_csv(path)
         else:
             yield from _read_json_lines(path)
 
@@ -190,10 +189,10 @@ def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadabl
                 yield Unreadable(line.number, "this line is not a JSON object.")
 
 
-def _read_csv(path: Path, *, delimiter: str) -> Iterator[ParsedRow | Unreadable]:
+def _read_csv(path: Path) -> Iterator[ParsedRow | Unreadable]:
     header: list[str] = []
     table: str | None = None
-    for item in delimited_rows(path, delimiter=delimiter):
+    for item in delimited_rows(path):
         if isinstance(item, Unreadable):
             yield item
         elif table is None:

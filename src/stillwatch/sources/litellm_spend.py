@@ -14,10 +14,13 @@ from stillwatch.sources.litellm import LitellmAdapter
 from stillwatch.sources.log_records import log_records
 from stillwatch.sources.values import identifier, instant_from_iso, mapping, parsed, sequence, text
 
-__all__ = ["CUT_SHORT", "LitellmSpendAdapter"]
+__all__ = ["BROKEN_REQUEST", "CUT_SHORT", "LitellmSpendAdapter"]
 
 CUT_SHORT = (
     "LiteLLM had cut long texts short before it stored them; wording is compared by what is left."
+)
+BROKEN_REQUEST = (
+    "proxy_server_request is no JSON, so that what was asked is not known; was it cut off?"
 )
 # What LiteLLM puts where it took something out of a long text.
 _CUT = re.compile(
@@ -67,9 +70,18 @@ class LitellmSpendAdapter:
         elif row is not None:
             if was_cut:
                 yield Remark(CUT_SHORT)
+            if _is_broken(record.get("proxy_server_request")):
+                yield Remark(BROKEN_REQUEST)
             if payload["messages"] is None and payload["response"] is None:
                 row["retention"] = "no_text"
             yield ParsedRow(line, row)
+
+
+def _is_broken(stored: object) -> bool:
+    """Whether the request was stored as text that is no JSON any more."""
+    if not isinstance(stored, str) or stored.strip() in ("", "null"):
+        return False
+    return isinstance(parsed(stored), str)
 
 
 def _rows(value: object) -> list[object]:

@@ -12,17 +12,25 @@ from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.lines import first_bytes, numbered_lines
 
+_LONGEST_HEADER = 2**16
 # Databases write `\N` for null in every column.
 _NOTHING = frozenset({"", "\\N"})
 
-__all__ = ["delimited_rows", "log_records", "named_values"]
+__all__ = ["delimited_rows", "delimiter_of", "log_records", "named_values"]
 
 
-def delimited_rows(
-    path: Path, *, delimiter: str = ","
-) -> Iterator[tuple[int, list[str]] | Unreadable]:
+def delimiter_of(path: Path) -> str:
+    """What divides the columns of a file: a comma, or what its header has in place of any."""
+    if ".tsv" in (suffix.lower() for suffix in path.suffixes):
+        return "\t"
+    header = first_bytes(path, _LONGEST_HEADER).lstrip(b"\xef\xbb\xbf \r\n").split(b"\n", 1)[0]
+    others = [mark for mark in ";\t|" if mark.encode() in header]
+    return others[0] if len(others) == 1 and b"," not in header else ","
+
+
+def delimited_rows(path: Path) -> Iterator[tuple[int, list[str]] | Unreadable]:
     """The rows of a file, the header included, each with the line it starts at."""
-    limits = Limits.configured()
+    limits, delimiter = Limits.configured(), delimiter_of(path)
     # The bound on a row, below, is the smaller one: a field is part of a row.
     csv.field_size_limit(limits.row_bytes)
     lines = _Lines(path, limits)

@@ -26,7 +26,7 @@ from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.lines import Line, first_bytes, numbered_lines
-from stillwatch.sources.log_records import delimited_rows
+from stillwatch.sources.log_records import delimited_rows, delimiter_of
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, read_quarantine, shown_path
 
 __all__ = ["Exported", "Mending", "export_rows"]
@@ -137,7 +137,7 @@ def _rows(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
         suffix not in _JSON_NAMES
         and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"["))
     ):
-        yield from _csv_rows(path, wanted, "\t" if suffix == ".tsv" else ",")
+        yield from _csv_rows(path, wanted)
     elif head.split(b"\n", 1)[0].removeprefix(b"\xef\xbb\xbf").strip() in (b"{", b"["):
         for item in values_of_file(path):
             if not isinstance(item, Unreadable) and item[0] in wanted:
@@ -148,9 +148,9 @@ def _rows(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
                 yield line.number, line.data
 
 
-def _csv_rows(path: Path, wanted: set[int], delimiter: str) -> Iterator[tuple[int, bytes]]:
-    is_header = True
-    for item in delimited_rows(path, delimiter=delimiter):
+def _csv_rows(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:
+    is_header, delimiter = True, delimiter_of(path)
+    for item in delimited_rows(path):
         if isinstance(item, Unreadable):
             continue
         if is_header or item[0] in wanted:

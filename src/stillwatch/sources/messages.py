@@ -34,6 +34,11 @@ _TOOL_CALLS = frozenset(
 _TOOL_RESULTS = frozenset(
     {"tool_call_response", "tool_result", "function_call_output", "custom_tool_call_output"}
 )
+# OpenAI's own tools have a type, which may go on with a date, and no name.
+_TOOLS_OF_THE_PROVIDER = (
+    *("web_search", "file_search", "code_interpreter", "computer", "image_generation", "mcp"),
+    *("local_shell", "shell", "apply_patch", "tool_search"),
+)
 _TOOL_ROLES = frozenset({"tool", "function"})
 # What a message may hold beside its content.
 _BESIDE_CONTENT = ("type", "refusal", "tool_calls", "function_call", "thinking_blocks")
@@ -190,6 +195,9 @@ def read_tool_names(definitions: object) -> list[str] | None:
     for item in sequence(definitions):
         definition = mapping(item)
         name = text(definition.get("name")) or text(mapping(definition.get("function")).get("name"))
+        kind = text(definition.get("type"))
+        if name is None and kind and kind.startswith(_TOOLS_OF_THE_PROVIDER):
+            name = kind
         if name:
             names.append(name)
     return names or None
@@ -272,6 +280,9 @@ def _content_text(content: object) -> str:
     if kind in _TOOL_RESULTS:
         result = part.get("response", part.get("result", part.get("output", part.get("content"))))
         return _content_text(result) or ("" if result is None else _compact(result))
+    source = mapping(part.get("source"))
+    if kind == "document" and text(source.get("type")) in ("text", "content"):
+        return _content_text(source.get("data", source.get("content")))
     value = part.get("text", part.get("refusal" if kind == "refusal" else "content"))
     return _content_text(value) if isinstance(value, str | list) else ""
 

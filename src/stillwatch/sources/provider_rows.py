@@ -47,6 +47,7 @@ _STARTED = (
     *("started_at", "start_time", "startTime", "startedDateTime", "request_time", "requested_at"),
     *("timestamp", "@timestamp", "time", "ts", "created_at", "createdAt", "created"),
 )
+_STARTED_SURELY = _STARTED[:8]  # the others may say something else
 _FINISHED = (
     *("finished_at", "ended_at", "end_time", "endTime", "completed_at", "completedAt"),
     *("response_time", "responded_at"),
@@ -65,6 +66,7 @@ _CANONICAL = (
     *("client_network", "tls_fingerprint", "end_user_token", "batch_id", "retention"),
     "turn_index",
 )
+_DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _KEY = re.compile(r"[A-Za-z0-9_\-.~+/=]{16,512}")
 # A masked key is the same for many customers, and would tie them.
@@ -84,10 +86,9 @@ def caller_columns(
     """
     envelope, headers = call.envelope, call.request_headers
     started = _moment(call, _STARTED, call.request_record)
-    if started is None:
+    if started is None and not _says_an_impossible_start(call):
         started = _first_moment(call.answered, ("created", "created_at"))
-    if started is None:
-        started = _first_moment(envelope, ("batch_created_at",))
+        started = started or _first_moment(envelope, ("batch_created_at",))
     stated_here = {name: envelope.get(name) for name in _CANONICAL}
     return stated_here | {
         "exchange_id": _request_id(call, request_id_header),
@@ -198,13 +199,19 @@ def _first_moment(values: Mapping[str, Any], names: Iterable[str]) -> datetime |
     return None
 
 
+def _says_an_impossible_start(call: LoggedCall) -> bool:
+    """Whether the log, in which no start was found, does say one: then no other time stands in."""
+    said = [call.envelope.get(name) for name in _STARTED_SURELY]
+    return any(isinstance(value, str) and value.strip() for value in said)
+
+
 def _finished(call: LoggedCall, started: datetime | None) -> datetime | None:
     finished = _moment(call, _FINISHED, call.response_record)
     if finished is None and call.response_record:
         finished = _first_moment(call.response_record, ("timestamp", "time"))
     if finished is None and started is not None:
         lasted = next(
-            filter(None, (number(call.envelope.get(n)) for n in _DURATION_MILLISECONDS)), 0
+            filter(None, (_milliseconds(call.envelope.get(n)) for n in _DURATION_MILLISECONDS)), 0
         )
         if lasted > 0:
             try:
@@ -212,6 +219,13 @@ def _finished(call: LoggedCall, started: datetime | None) -> datetime | None:
             except OverflowError:
                 return None
     return finished or _first_moment(call.answered, ("completed_at",))
+
+
+def _milliseconds(value: object) -> float | None:
+    """A number, or one that is written as text."""
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        value = float(value)
+    return number(value)
 
 
 def _request_id(call: LoggedCall, header: str) -> str | None:

@@ -23,10 +23,12 @@ from stillwatch.sources.adapter import (
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.quarantine import without_quotes
 from stillwatch.sources.rows import narrowed, typed_rows
+from stillwatch.sources.unpacking import unusable_as_a_whole
 from stillwatch.sources.values import weight_of
 
-__all__ = ["FileRead", "Read", "RowBatch", "read_files"]
+__all__ = ["EMPTY_FILE", "FileRead", "Read", "RowBatch", "read_files"]
 
+EMPTY_FILE = "a file was empty."
 _BATCH_ROWS = 4_096
 _BATCH_BYTES = 32 * 2**20
 # A file whose first thousand lines all fail is of another format: name it once and go on.
@@ -146,6 +148,12 @@ def _batch(waiting: list[ParsedRow]) -> RowBatch:
 def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
     """What the adapter says; an adapter that fails on content has found an unreadable file."""
     try:
+        if reason := unusable_as_a_whole(path):
+            yield Unreadable(0, reason)
+            return
+        if path.stat().st_size == 0 and path.suffix.lower() != ".parquet":
+            yield Remark(EMPTY_FILE)
+            return
         yield from adapter.read(path)
     except StillwatchError:
         raise  # it knows what it says: of an input, or of this machine

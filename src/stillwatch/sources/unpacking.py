@@ -15,7 +15,14 @@ import pyarrow as pa
 
 from stillwatch.sources.limits import LimitError, Limits
 
-__all__ = ["BROKEN_FILE", "beginning_only", "foreign_packing", "unpacked", "what_broke"]
+__all__ = [
+    "BROKEN_FILE",
+    "beginning_only",
+    "foreign_packing",
+    "unpacked",
+    "unusable_as_a_whole",
+    "what_broke",
+]
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -28,6 +35,8 @@ _FOREIGN = {
     b"\x04\x22\x4d\x18": "lz4",
     b"\xff\x06\x00\x00sNaPpY": "snappy",
 }
+_TAR_MARK = (257, b"ustar")
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _CHUNK = 2**20
 _BEGINNING: ContextVar[int | None] = ContextVar("beginning", default=None)
 # What a damaged, or far too large, compressed file raises while it is read; zstd's damage comes
@@ -48,6 +57,22 @@ def foreign_packing(path: Path) -> str | None:
     with path.open("rb") as file:
         start = file.read(16)
     return next((name for mark, name in _FOREIGN.items() if start.startswith(mark)), None)
+
+
+def unusable_as_a_whole(path: Path) -> str | None:
+    """Why no line of a file can be read, if its first bytes show it, and what to do."""
+    if packing := foreign_packing(path):
+        return f"the file is packed with {packing}: unpack it, or pack it with gzip or zstd."
+    try:
+        with unpacked(path, Limits.configured()) as file:
+            start = file.read(_TAR_MARK[0] + len(_TAR_MARK[1]))
+    except BROKEN_FILE:
+        return None  # whoever reads it says where it breaks
+    if start[_TAR_MARK[0] :] == _TAR_MARK[1]:
+        return "the file is a tar archive: unpack it, and import the files in it."
+    if start.startswith(_UTF_16) or start[:2] in (b"{\0", b"[\0"):
+        return "the file is UTF-16: convert it first (`iconv -f UTF-16 -t UTF-8`)."
+    return None
 
 
 @contextmanager
