@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from planted_logs import START, planted
 from stillwatch.cli.main import run
+from stillwatch.lake.check import check_lake
 from stillwatch.lake.store import Lake
 from stillwatch.records import ACCOUNTS, EXCHANGES
 
@@ -100,3 +102,18 @@ def test_canonical_files_are_not_scanned_into_a_lake(lake: Lake, tmp_path: Path)
     assert (into.exit_code, beside.exit_code) == (2, 0), (into.output, beside.output)
     assert "whose folder is its own" in into.output.replace("\n", " ")
     assert all_files(lake.path) == before
+
+
+def test_second_scan_remembers_the_midnights_of_the_first(lake: Lake) -> None:
+    """The same findings from the looks that are kept beside the lake, which stays whole."""
+    words = ["scan", "--lake", str(lake.path), "--json"]
+    first = json.loads(CliRunner().invoke(run, words).stdout)
+    kept = sorted((lake.path / ".looks").glob("*.npz"))
+
+    second = json.loads(CliRunner().invoke(run, words).stdout)
+
+    assert len(kept) > 1
+    assert sorted((lake.path / ".looks").glob("*.npz")) == kept
+    assert second["campaigns"] == first["campaigns"]
+    assert second["campaigns"]
+    assert not check_lake(lake.path).problems

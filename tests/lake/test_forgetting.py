@@ -24,6 +24,7 @@ from stillwatch.lake.check import check_lake
 from stillwatch.lake.compaction import compact_lake
 from stillwatch.lake.erasure_rules import Wanted, names_any
 from stillwatch.lake.forgetting import forget
+from stillwatch.lake.forgotten_findings import LOOKS_FOLDER
 from stillwatch.lake.manifest import Manifest
 from stillwatch.lake.store import Lake
 from stillwatch.records import (
@@ -158,6 +159,19 @@ def test_erased_account_is_in_no_file(lake: Path) -> None:
     assert str(texts).count(ERASED) == 2
     assert (check_lake(lake).problems, check_lake(lake).leftovers) == ([], [])
     assert command(lake, "--account", ERASED)["rows"] == {}
+
+
+def test_what_scans_remember_goes_with_rows(lake: Path) -> None:
+    """Figures of accounts are kept beside the lake until somebody is erased."""
+    looks = lake / LOOKS_FOLDER
+    looks.mkdir()
+    (looks / "0.npz").write_bytes(b"figures")
+
+    forget(lake, Wanted(accounts=frozenset({ERASED})), dry_run=True)
+    assert looks.exists()
+
+    forget(lake, Wanted(accounts=frozenset({ERASED})))
+    assert not looks.exists()
 
 
 def test_text_goes_and_summaries_stay(lake: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from stillwatch.campaigns.declared import Declarations
 from stillwatch.campaigns.evalues import SELECTION
 from stillwatch.campaigns.looks import FIRST_LOOK, FIRST_STAGE
 from stillwatch.campaigns.reading import Evidence, read_evidence
+from stillwatch.campaigns.remembered import RememberedLooks
 from stillwatch.campaigns.report import build_findings
 from stillwatch.campaigns.timeline import DAY_HOURS, FirstFlags, Replay, reported_accounts
 from stillwatch.campaigns.weighing import (
@@ -65,6 +67,8 @@ class ScanSettings:
         grid_hours: Accounts are dated on a grid of so many hours, a divisor of 24.
         without: Names of signals that are not asked, to see what they add.
         profiles: Known actors to compare campaigns with; None asks for no comparison.
+        looks: A folder that keeps what midnights were weighed to be, so that those whose log has not
+            changed are not weighed again; None keeps nothing.
     """
 
     rate: float = 0.01
@@ -73,6 +77,7 @@ class ScanSettings:
     grid_hours: int = DAY_HOURS
     without: frozenset[str] = frozenset()
     profiles: tuple[ActorProfile, ...] | None = None
+    looks: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +136,11 @@ def scan(
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)
+    remembered = (
+        RememberedLooks(settings.looks, evidence, settings.without)
+        if settings.looks is not None and len(evidence.traffic)
+        else None
+    )
     if prepared is not None:
         replay = Replay(
             evidence,
@@ -139,12 +149,15 @@ def scan(
             settings.grid_hours,
             settings.without,
             settings.joint,
+            remembered,
         )
         flags = replay.run(moment, lambda done, of: progress("replay", done, of))
         weighed = replay.with_past(weighed)
     decision = decide(weighed, settings.rate)
     if prepared is not None:
         replay.date_the_rest(flags, reported_accounts(weighed, decision.reported))
+        if remembered is not None:
+            remembered.forget_old()
     missing = [
         *missing_evidence(log),
         *_silent_accounts(evidence.traffic, log),

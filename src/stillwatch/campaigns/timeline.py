@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from stillwatch.campaigns.looks import History, Look, one_look
 from stillwatch.campaigns.reading import Evidence
+from stillwatch.campaigns.remembered import RememberedLooks
 from stillwatch.campaigns.weighing import Prepared, Weighed, as_look, weigh
 
 __all__ = ["DAY_HOURS", "FirstFlags", "Replay", "reported_accounts"]
@@ -48,6 +49,7 @@ class Replay:
         grid_hours: Accounts are dated on a grid of so many hours; looks stay daily.
         without: Names of signals that are not asked.
         joint: The rate is that of all looks together, not of each.
+        remembered: Looks that need not be weighed again.
     """
 
     evidence: Evidence
@@ -56,6 +58,7 @@ class Replay:
     grid_hours: int = DAY_HOURS
     without: frozenset[str] = frozenset()
     joint: bool = False
+    remembered: RememberedLooks | None = None
     history: History = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,9 +99,17 @@ class Replay:
 
     def look_at(self, moment: int) -> Look:
         """What was weighed before a moment, accounts numbered as in the whole log."""
+        key = ""
+        if self.remembered is not None:
+            key, look = self.remembered.recall(moment)
+            if look is not None:
+                return look
         weighed = self.weigh_until(moment)
         names = self.evidence.traffic.account_names
-        return as_look(weighed, np.searchsorted(names, weighed.traffic.account_names))
+        look = as_look(weighed, np.searchsorted(names, weighed.traffic.account_names))
+        if self.remembered is not None:
+            self.remembered.keep(key, moment, look)
+        return look
 
     def with_past(self, weighed: Weighed) -> Weighed:
         """The weighing of the whole evidence, to be decided after all looks before it if joint."""

@@ -103,6 +103,7 @@ def command(
     1 the program failed, 130 interrupted.
     """
     from stillwatch.campaigns.scan import ScanSettings
+    from stillwatch.lake.forgotten_findings import LOOKS_FOLDER
 
     if show_sql:
         _print_queries()
@@ -123,6 +124,7 @@ def command(
         grid_hours=grid,
         without=unasked,
         profiles=profiles,
+        looks=lake / LOOKS_FOLDER if lake else None,
     )
     read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
     findings = _scan(log, settings, read)

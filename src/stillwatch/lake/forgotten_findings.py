@@ -20,7 +20,10 @@ from stillwatch.lake.store import Lake
 from stillwatch.lake.workplace import locked, put_in_place, workplace
 from stillwatch.records import FINDINGS_TABLES, Findings, InputError, read_findings, write_findings
 
-__all__ = ["FindingsForgotten", "forget_in_findings"]
+__all__ = ["LOOKS_FOLDER", "FindingsForgotten", "forget_in_findings"]
+
+LOOKS_FOLDER = ".looks"
+"""Where scans keep what they weighed: figures of accounts, by position; hidden, as no part of a lake."""
 
 _ERASED = "(erased)"
 _WORD = re.compile(r"[^\s,;()\[\]{}<>|\"']+")
@@ -73,6 +76,8 @@ def forget_in_findings(
     those that quote them; what stays is marked as stale in `scan.json`, with the reason.
     """
     forgotten = FindingsForgotten()
+    if not dry_run and not wanted.text_only:
+        shutil.rmtree(lake / LOOKS_FOLDER, ignore_errors=True)
     places = sorted(path for path in lake.glob("findings*") if path.is_dir())
     for place in places:
         with workplace(lake) as folder, locked(lake):

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 from stillwatch.lake.log import Log
 
-__all__ = ["AccountAttributes", "read_account_attributes"]
+__all__ = ["CODED", "AccountAttributes", "read_account_attributes"]
 
 IntArray = npt.NDArray[np.int64]
 
-_CODED = (
+CODED = (
     "country",
     "plan",
     "payment_bin",
@@ -68,7 +68,7 @@ class AccountAttributes:
         taken = {f.name: getattr(self, f.name)[accounts] for f in fields(self)}
         known = taken["created"] < moment
         cut = {
-            name: np.where(known, values, -1 if name in _CODED else 0)
+            name: np.where(known, values, -1 if name in CODED else 0)
             for name, values in taken.items()
         }
         later = cut["closed"] >= moment
@@ -90,7 +90,7 @@ def read_account_attributes(log: Log, account_names: npt.NDArray[np.str_]) -> Ac
     if len(ids) and len(account_names):
         at = np.minimum(np.searchsorted(ids, account_names), len(ids) - 1)
         position = np.where(ids[at] == account_names, at, -1)
-    columns = {name: _codes(table[name], position) for name in _CODED}
+    columns = {name: _codes(table[name], position) for name in CODED}
     numbers = {name: _numbers(table[name], position) for name in ("created", "closed", "quota")}
     return AccountAttributes(**columns, **numbers)
 
