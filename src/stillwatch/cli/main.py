@@ -21,6 +21,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "receive": ("stillwatch.cli.receive", "Take exchanges over the network into a lake."),
     "senders": ("stillwatch.cli.senders", "Make tokens for those who send to a receiver."),
     "scan": ("stillwatch.cli.scan", "Find campaigns in an exchange log or a lake."),
+    "watch": ("stillwatch.cli.watch", "Scan a lake whenever something was added to it."),
     "explain": ("stillwatch.cli.explain", "Say in words why a campaign or account was found."),
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
