@@ -9,7 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from stillwatch.cli.import_table import NEEDS, unable
+from stillwatch.cli.import_table import NEEDS, shown_share, unable
 from stillwatch.cli.main import run
 from stillwatch.records import LOG_TABLES
 
@@ -32,6 +32,13 @@ def test_what_a_signal_lacks_is_named() -> None:
     assert unable({"output_text"})["collection"] == ["input_text"]
     assert unable({c for schema in LOG_TABLES for c in schema.names}) == {}
     assert not [name for name in ("queue clock", "synchrony") if name in unable(set())]
+
+
+def test_some_rows_are_never_shown_as_none_or_all() -> None:
+    """A column that ten thousand rows have, and one has not, is not full."""
+    shares = [shown_share(share) for share in (0.0001, 0.004, 0.25, 0.996, 0.9999)]
+
+    assert shares == ["<1%", "<1%", "25%", ">99%", ">99%"]
 
 
 def imported(folder: Path, name: str, rows: list[dict[str, Any]]) -> tuple[dict[str, Any], str]:

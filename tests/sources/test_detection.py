@@ -282,6 +282,8 @@ def test_a_folder_is_told_by_its_files(path: Path, desk: Desk) -> None:
     outcome = desk.command("import", "--detect", path)
 
     assert outcome.report["format"] == path.name.partition("-")[0].replace("AWSLogs", "bedrock")
+    assert Path(outcome.report["file"]).is_relative_to(path)
+    assert f"Told by {outcome.report['file']}" in outcome.words
 
 
 def test_the_best_comes_first_and_says_how_much_it_read(desk: Desk) -> None:

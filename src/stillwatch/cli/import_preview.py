@@ -26,6 +26,7 @@ def print_detected(path: Path, *, as_json: bool) -> None:
     """
     from stillwatch.sources.detection import detect_format
     from stillwatch.sources.pipeline import input_files
+    from stillwatch.sources.quarantine import one_line
 
     candidates = detect_format(input_files([path]))
     best = candidates[0] if candidates and candidates[0].fit > 0 else None
@@ -34,6 +35,7 @@ def print_detected(path: Path, *, as_json: bool) -> None:
         emit_json(
             {
                 "format": best.name if best else None,
+                "file": str(best.file) if best else None,
                 "needs": known.needs if known else None,
                 "candidates": [
                     {"format": c.name, "fit": round(c.fit, 3), "why": c.explain()}
@@ -44,6 +46,8 @@ def print_detected(path: Path, *, as_json: bool) -> None:
     else:
         for candidate in candidates:
             sys.stdout.write(f"{candidate.name}: {candidate.explain()}\n")
+    if best is not None and path.is_dir():
+        say(one_line(f"Told by {best.file}."))
     if best is None:
         raise InputError("no format reads this file.", where=str(path), remedy=_way_out(path))
     words = [f"--format {best.name}"]

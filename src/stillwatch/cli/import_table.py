@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from stillwatch.lake.store import Lake
 
-__all__ = ["NEEDS", "Filled", "known_columns", "say_filled", "unable"]
+__all__ = ["NEEDS", "Filled", "known_columns", "say_filled", "shown_share", "unable"]
 
 # By the names of docs/signals.md: what a signal needs of each exchange or account, beside account
 # and time. Of the columns of one text any one will do; each text must be satisfied.
@@ -114,6 +114,12 @@ def unable(known: set[str]) -> dict[str, list[str]]:
     return {signal: needs for signal, needs in lacking.items() if needs}
 
 
+def shown_share(share: float) -> str:
+    """A share of some rows in percent, which is neither none nor all of them."""
+    rounded = f"{share:.0%}"
+    return {"0%": "<1%", "100%": ">99%"}.get(rounded, rounded)
+
+
 def say_filled(shares: Mapping[str, Mapping[str, float]], lacking: Mapping[str, list[str]]) -> None:
     """The table for people; nothing where no row of a canonical table came, as of a proxy's log."""
     if not shares:
@@ -125,7 +131,7 @@ def say_filled(shares: Mapping[str, Mapping[str, float]], lacking: Mapping[str, 
     )
     for name, columns in shares.items():
         full = [c for c, share in columns.items() if share == 1]
-        some = [f"{c} {share:.0%}" for c, share in columns.items() if 0 < share < 1]
+        some = [f"{c} {shown_share(share)}" for c, share in columns.items() if 0 < share < 1]
         none = [c for c, share in columns.items() if share == 0]
         for title, listed in (("all rows", full), ("some", some), ("none", none)):
             if listed:

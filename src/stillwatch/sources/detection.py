@@ -53,6 +53,7 @@ class Candidate:
         is_network: Whether its rows are network evidence, which waits for exchanges.
         known: What the rows are, where the format alone does not say it; `whole` counts those
             that are this, then.
+        file: The file that was looked at.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Candidate:
     reason: str
     is_network: bool = False
     known: KnownLog | None = None
+    file: Path | None = None
 
     @property
     def fit(self) -> float:
@@ -106,6 +108,7 @@ def detect_format(files: Iterable[Path]) -> list[Candidate]:
         for size in (_BEGINNING, Limits.configured().row_bytes + _BEGINNING):
             with beginning_only(size):
                 found = _candidates(path)
+            found = [replace(candidate, file=path) for candidate in found]
             if found[0].fit > 0:
                 return found
     return found
