@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from commands import Run, plain, stillwatch
+from daily import measure_daily_scan
 from imports import measure_imports
 from kernel import measure_kernel
 from measured import Measurement, render_table
@@ -58,6 +59,7 @@ def measure(size: Size, folder: Path) -> Iterator[Measurement]:
     world, findings = folder / "world", folder / "findings"
     yield from _simulate(size, world, folder)
     yield from _scan(world, findings)
+    yield from measure_daily_scan(world, folder)
     yield _evaluate(world, findings)
     yield from _dossier(world, findings)
     yield from measure_kernel(world, size.imported)
