@@ -22,7 +22,8 @@ _OF_TEXTS = (
 _SETTINGS = ("n", "top_p", "seed", "logprobs", "reasoning_effort")
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
-_WORDS = st.text("abcdefghij-0123456789", min_size=1, max_size=12)
+# No dash alone, which is no id.
+_WORDS = st.text("abcdefghij-0123456789", min_size=1, max_size=12).filter(lambda word: word != "-")
 _COUNTS = st.integers(0, 2**53)
 _SHARES = st.floats(0, 2)
 # No mask, which is no key.

@@ -31,6 +31,7 @@ from stillwatch.records import (
 from stillwatch.sources.adapter import ParsedRow, ParsedTable
 from stillwatch.sources.canonical import CanonicalAdapter
 from stillwatch.sources.rows import typed_rows
+from stillwatch.sources.values import identifier
 
 (RECORDED,) = (Path(__file__).parent / "fixtures").glob("canonical-duckdb-*")
 TABLES = ["accounts", "credentials", "model_releases"]
@@ -68,6 +69,13 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 _WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _MOMENTS = st.datetimes(datetime(2015, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+_SETTINGS: dict[str, st.SearchStrategy[Any]] = {
+    "n": st.none() | _WHOLE,
+    "top_p": st.none() | _NUMBERS,
+    "seed": st.none() | _WHOLE,
+    "logprobs": st.none() | _WHOLE,
+    "reasoning_effort": st.none() | _TEXTS,
+}
 _VALUES: dict[str, st.SearchStrategy[Any]] = {
     str(pa.string()): _TEXTS,
     str(pa.int64()): _WHOLE,
@@ -75,15 +83,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     str(pa.bool_()): st.booleans(),
     str(pa.list_(pa.string())): st.lists(_TEXTS, max_size=3),
     str(EXCHANGES.arrow.field("started_at").type): _MOMENTS,
-    str(EXCHANGES.arrow.field("settings").type): st.fixed_dictionaries(
-        {
-            "n": st.none() | _WHOLE,
-            "top_p": st.none() | _NUMBERS,
-            "seed": st.none() | _WHOLE,
-            "logprobs": st.none() | _WHOLE,
-            "reasoning_effort": st.none() | _TEXTS,
-        }
-    ),
+    str(EXCHANGES.arrow.field("settings").type): st.fixed_dictionaries(_SETTINGS),
 }
 
 
@@ -153,6 +153,22 @@ def test_what_is_written_comes_back(
 _ALL = (EXCHANGES, ACCOUNTS, CREDENTIALS, MODEL_RELEASES)
 _PAST = st.datetimes(datetime(2015, 1, 2), datetime(2026, 1, 1), timezones=st.just(UTC))
 _OF_A_LAKE = _VALUES | {str(TIMESTAMP): _PAST, str(pa.string()): st.just("") | _TEXTS}
+_IDS = _TEXTS.filter(lambda text: identifier(text) is not None)
+_ENDS_OF_IDS = ("_id", "_token", "cache_key")
+_COUNT = st.integers(0, 2**63 - 1)
+_COUNTS = ("input_tokens", "output_tokens", "reasoning_tokens", "max_output_tokens", "turn_index")
+# What may stand in a column of a vocabulary, or of a shape.
+_WORDS: dict[str, list[str]] = {
+    "retention": ["", "full", "no_text"],
+    "source_id": ["", "default"],
+    "client_network": ["", "hosting", "vpn"],
+    "access_path": ["", "api", "cloud:aurora"],
+    "client_country": ["", "NO", "ke"],
+    "stop_reason": ["", "end_turn", "MAX_TOKENS"],
+    "tls_fingerprint": ["", "t13d1516h2_8daaf6152771_02713d6af862"],
+    "batch_id": ["", "batch-7"],
+}
+_EFFORTS = st.sampled_from([None, "low", "2048", "other"])
 _WITHHELD = ("system_text", "input_text", "output_text")
 
 
@@ -165,10 +181,14 @@ def _log(draw: st.DrawFn) -> dict[str, list[dict[str, Any]]]:
 @st.composite
 def _rows_to_keep(draw: st.DrawFn, schema: TableSchema) -> list[dict[str, Any]]:
     a_row = {c.name: st.none() | _OF_A_LAKE[str(c.arrow_type)] for c in schema.columns}
-    a_row |= {n: _PAST if n.endswith("_at") else _TEXTS for n in schema.required}
+    ids = [c.name for c in schema.columns if c.name.endswith(_ENDS_OF_IDS)]
+    a_row |= {name: st.none() | st.just("") | _IDS for name in ids}
+    a_row |= {n: _PAST if n.endswith("_at") else _IDS for n in schema.required}
     if schema is EXCHANGES:
-        a_row["retention"] = st.sampled_from([None, "", "full", "no_text"])
-        a_row["source_id"] = st.sampled_from([None, "", "default"])
+        a_row |= {name: st.sampled_from([None, *words]) for name, words in _WORDS.items()}
+        a_row |= dict.fromkeys((*_COUNTS, "client_asn"), st.none() | _COUNT)
+        wanted = st.fixed_dictionaries(_SETTINGS | {"reasoning_effort": _EFFORTS})
+        a_row["settings"] = st.none() | wanted
         a_row["output_digest"] = _TEXTS  # an import makes it where it lacks
     rows = draw(st.lists(st.fixed_dictionaries(a_row), min_size=1, max_size=3))
     name = schema.required[0]

@@ -26,7 +26,8 @@ from stillwatch.sources.values import stated
 TEXTS = st.text(min_size=1, max_size=30).map(lambda text: f"§{text}")
 COUNTS = st.integers(0, 10**9)
 SHARES = st.floats(0, 2, allow_nan=False)
-WORDS = st.text("abcdefghij-0123456789", min_size=1, max_size=12)
+# No dash alone, which is no id.
+WORDS = st.text("abcdefghij-0123456789", min_size=1, max_size=12).filter(lambda word: word != "-")
 KEYS = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=20, max_size=40).filter(
     lambda key: len(set(key)) >= 8 and not any(w in key for w in ("redact", "mask", "hidden"))
 )
