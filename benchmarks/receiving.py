@@ -1,6 +1,6 @@
 """`stillwatch receive` under a stream, beside appending the same bytes to a file and flushing it.
 
-    benchmarks/receiving.py WORLD [--seconds N] [--folder DIR]
+    benchmarks/receiving.py WORLD [--seconds N] [--batches N...] [--folder DIR]
 
 Each size of batch has its own receiver and lake. Senders send as fast as they are answered, on four
 connections, from this machine: what they cost is taken from the receiver. The figures are printed
@@ -213,12 +213,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure receiving.")
     parser.add_argument("world", type=Path)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--batches", type=int, nargs="*", default=list(_TARGETS))
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     print(f"load average: {os.getloadavg()}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
-        for found in measure_receiving(options.world, folder, seconds=options.seconds):
+        for found in measure_receiving(
+            options.world, folder, seconds=options.seconds, batches=options.batches
+        ):
             print(f"{found.name}: {found.value:.4g} {found.unit}")
     print(f"load average: {os.getloadavg()}", file=sys.stderr)
 
