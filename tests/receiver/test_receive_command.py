@@ -29,7 +29,8 @@ def test_it_receives_folds_at_its_end_and_exits_with_0(tmp_path: Path) -> None:
     """SIGTERM ends it; what it took is in the lake by then, and the spool is private."""
     receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
 
-    status, answer = receiving.post("/v1/exchanges", ndjson(exchanges(5)))
+    rows = [row | {"input_text": random.randbytes(100_000).hex()} for row in exchanges(5)]
+    status, answer = receiving.post("/v1/exchanges", ndjson(rows))
     spool = tmp_path / "lake" / ".receiver" / "spool.sqlite"
     modes = {path.name: path.stat().st_mode & 0o077 for path in spool.parent.glob("spool*")}
     exit_status, words = receiving.stop()
@@ -38,6 +39,7 @@ def test_it_receives_folds_at_its_end_and_exits_with_0(tmp_path: Path) -> None:
     assert exit_status == 0, words
     assert len(words.splitlines()) == 2
     assert len(lake_rows(tmp_path / "lake", "exchanges")) == 5
+    assert spool.stat().st_size < 200_000, "what is in the lake is still in the spool"
     assert set(modes.values()) == {0}
     assert {"spool.sqlite", "spool.sqlite-wal"} <= set(modes)
 

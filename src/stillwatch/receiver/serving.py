@@ -7,7 +7,7 @@ import fcntl
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,7 +28,7 @@ from stillwatch.receiver.listening import (
 )
 from stillwatch.receiver.metrics import Metrics
 from stillwatch.receiver.senders import DEFAULT_SOURCE
-from stillwatch.receiver.spool import SPOOL_FOLDER, Backlog, Spool
+from stillwatch.receiver.spool import SPOOL_FOLDER, Backlog, Spool, SpoolError
 from stillwatch.records import InputError
 
 __all__ = ["Receiver"]
@@ -92,7 +92,11 @@ class Receiver:
             importer.stop()
         spool = Spool.of_lake(self.lake)
         try:
-            return spool.backlog()
+            left = spool.backlog()
+            if not left.batches:
+                with suppress(SpoolError):  # no room: then it stays as it is
+                    spool.shrink()
+            return left
         finally:
             spool.close()
 

@@ -241,6 +241,12 @@ class Spool:
         with _errors(self.path):
             return dict(self._database.execute("select name, value from totals").fetchall())
 
+    def shrink(self) -> None:
+        """Give back the room of what was removed; until then its content stays in the file."""
+        with _errors(self.path):
+            self._database.execute("vacuum")
+            self._database.execute("pragma wal_checkpoint(truncate)").fetchall()
+
     def close(self) -> None:
         """Let go of the file."""
         self._database.close()
