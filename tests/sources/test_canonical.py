@@ -28,7 +28,7 @@ from stillwatch.records import (
     TIMESTAMP,
     TableSchema,
 )
-from stillwatch.sources.adapter import ParsedRow, ParsedTable
+from stillwatch.sources.adapter import ParsedRow, ParsedTable, Unreadable
 from stillwatch.sources.canonical import CanonicalAdapter
 from stillwatch.sources.rows import typed_rows
 from stillwatch.sources.values import identifier
@@ -60,6 +60,38 @@ def test_a_recorded_log_is_the_same_in_each_encoding(tmp_path: Path) -> None:
     assert keys["account-ada"] == first["credential_id"]
     assert "sk-" not in str(read)
     assert "203.0.113.7" not in str(read)
+
+
+@pytest.mark.parametrize("encoding", ["csv", "jsonl", "parquet"])
+def test_columns_in_capitals_are_read(encoding: str, tmp_path: Path) -> None:
+    """As Snowflake exports them."""
+    path = tmp_path / f"accounts.{encoding}"
+    row = {"ACCOUNT_ID": "a", "PLAN": "free"}
+    if encoding == "parquet":
+        pq.write_table(pa.Table.from_pylist([row]), path)
+    else:
+        path.write_text("ACCOUNT_ID,PLAN\na,free\n" if encoding == "csv" else json.dumps(row))
+
+    (item,) = CanonicalAdapter().read(path)
+
+    assert isinstance(item, ParsedRow | ParsedTable)
+    rows = [item.row] if isinstance(item, ParsedRow) else item.rows.to_pylist()
+    assert (item.table, rows) == ("accounts", [{"account_id": "a", "plan": "free"}])
+
+
+def test_near_names_of_columns_are_named(tmp_path: Path) -> None:
+    """Two names that are one in lower case are no table's; nor are names that are nearly ours."""
+    path = tmp_path / "accounts.csv"
+    reasons = []
+    for header in ("accountid,started_att,sk-live-5", "account_id,ACCOUNT_ID"):
+        path.write_text(f"{header}\n1,2,3\n")
+        (item,) = CanonicalAdapter().read(path)
+        assert isinstance(item, Unreadable)
+        reasons.append(item.reason)
+
+    assert reasons[0].endswith("Is one of them meant to be account_id or started_at?")
+    assert "sk-live" not in reasons[0]
+    assert "account_id, 1 that no table has" in reasons[1]
 
 
 # What a cell of CSV and a line of JSON can hold: not the empty text, which is no value there.

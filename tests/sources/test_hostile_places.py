@@ -61,6 +61,20 @@ def test_a_pipe_in_a_folder_is_passed_over(desk: Desk) -> None:
     assert desk.import_(desk.folder / "in").report["imported"] == 3
 
 
+def test_what_others_write_beside_their_data_is_no_log(desk: Desk) -> None:
+    """Spark's mark of success and what Delta keeps of its own, and hidden files."""
+    for name in ("in/_delta_log/0.json", "in/_temporary/0/part", "in/_SUCCESS", "in/.part.crc"):
+        path = desk.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+    desk.jsonl("in/log.jsonl", exchange_rows(3))
+    desk.jsonl("in/b_c.jsonl", exchange_rows(3, first=3))
+
+    report = desk.import_(desk.folder / "in").report
+
+    assert (report["read"], report["imported"]) == (6, 6)
+
+
 def test_links_are_followed_to_each_folder_once(desk: Desk) -> None:
     """Also where they lead in a circle, or out of the folder; the names are those without a link."""
     (desk.folder / "in" / "b").mkdir(parents=True)

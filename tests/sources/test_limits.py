@@ -149,6 +149,23 @@ def test_parquet_that_unpacks_to_much_is_refused(desk: Desk) -> None:
     assert "unpacks to more than 500 times" in outcome.words
 
 
+def test_parquet_of_more_rows_than_its_bytes_can_tell_is_refused(desk: Desk) -> None:
+    """A page of one value stands for millions of rows: counted by the footer, none is read."""
+    count = 20_000_000
+    path = desk.folder / "x.parquet"
+    accounts = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), count), ["a"])
+    times = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), count), [0])
+    table = pa.table({"account_id": accounts, "started_at": times})
+    pq.write_table(table, path, row_group_size=count, store_schema=False)
+    assert pq.ParquetFile(path).metadata.row_group(0).total_byte_size < 2**20
+
+    outcome = desk.import_(path)
+
+    assert outcome.status == 2
+    assert outcome.report["read"] == 1
+    assert "unpacks to more than 500 times" in outcome.words
+
+
 def nested(levels: int) -> Any:
     value: Any = 1
     for _ in range(levels):

@@ -77,6 +77,35 @@ def test_an_event_fills_what_its_span_lacks_in_either_order(tmp_path: Path) -> N
         assert [(row["account_id"], row["input_text"]) for row in rows] == [("ada", "hello")]
 
 
+def test_events_of_a_span_may_hold_their_body_as_json(tmp_path: Path) -> None:
+    """As Azure's tracing and Semantic Kernel write it; a text that is no such body is the text."""
+    said = {
+        "gen_ai.system.message": json.dumps({"role": "system", "content": "Be brief."}),
+        "gen_ai.user.message": json.dumps({"role": "user", "content": "hello"}),
+        "gen_ai.choice": json.dumps(
+            {"index": 0, "finish_reason": "stop", "message": {"content": "hi"}}
+        ),
+    }
+    for user, asked in ((said["gen_ai.user.message"], "hello"), ('{"a": 1}', '{"a": 1}')):
+        call = traces({"number": 1, "attributes": {"gen_ai.request.model": "m", "user.id": "ada"}})
+        told = json.loads(json_line(call))
+        span = told["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+        span["events"] = [
+            {
+                "name": name,
+                "attributes": [
+                    {"key": "gen_ai.system", "value": {"stringValue": "az.ai.inference"}},
+                    {"key": "gen_ai.event.content", "value": {"stringValue": content}},
+                ],
+            }
+            for name, content in {**said, "gen_ai.user.message": user}.items()
+        ]
+        (row,) = _rows(_read(tmp_path, json.dumps(told).encode() + b"\n"))
+
+        names = ("system_text", "input_text", "output_text", "stop_reason")
+        assert [row[name] for name in names] == ["Be brief.", asked, "hi", "stop"]
+
+
 def test_the_spans_around_a_call_tell_its_caller(tmp_path: Path) -> None:
     """`user.id` and the address are found two spans up, in the same trace only."""
     call = {"number": 3, "parent": 2, "attributes": {"gen_ai.request.model": "m"}}

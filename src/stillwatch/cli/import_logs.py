@@ -24,6 +24,7 @@ from stillwatch.records import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stillwatch.cli.import_table import Filled
     from stillwatch.identity import KeySource
     from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
@@ -176,8 +177,10 @@ def _import(
     click.get_current_context().with_resource(reading(lake_path))
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
     now, settled = datetime.now(UTC), 0
-    with lake.writer() as writer, _progress(len(paths)) as on_file:
-        filled = Filled(writer)
+    with (
+        lake.writer() as writer,
+        _progress(len(paths), filled := Filled(writer)) as on_file,
+    ):
         mending = Mending(filled) if mended else None
         intake = take_in(
             paths,
@@ -199,13 +202,27 @@ def _import(
 
 
 @contextmanager
-def _progress(files: int) -> Iterator[Callable[[Path], None]]:
-    """A bar over the files; quiet when standard error is not a terminal."""
-    from rich.progress import Progress
+def _progress(files: int, filled: Filled) -> Iterator[Callable[[Path], None]]:
+    """A line that moves on a terminal, with the rows so far; silence elsewhere."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    with Progress(console=people, disable=not people.is_terminal, transient=True) as progress:
-        task = progress.add_task("Reading", total=files + 1)
-        yield lambda _path: progress.advance(task)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeElapsedColumn(),
+        console=people,
+        transient=True,
+        disable=not people.is_terminal,
+    ) as bar:
+        task = bar.add_task("Reading", total=files + 1, rows="")
+
+        def show_rows() -> None:
+            bar.update(task, rows=amount(filled.rows.total(), "row"))
+
+        filled.after_rows = show_rows
+        yield lambda _path: bar.advance(task)
 
 
 def _report(

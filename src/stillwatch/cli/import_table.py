@@ -11,7 +11,7 @@ from stillwatch.cli.output import people, say
 from stillwatch.records import LOG_TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import pyarrow as pa
 
@@ -60,11 +60,13 @@ class Filled:
         destination: Where rows go on to.
         rows: Table to its rows.
         values: Table to column to how many rows have a value there.
+        after_rows: Called after each batch of rows.
     """
 
     destination: Any
     rows: Counter[str] = field(default_factory=Counter)
     values: dict[str, Counter[str]] = field(default_factory=dict)
+    after_rows: Callable[[], None] = lambda: None
 
     def add(self, table: str, rows: pa.Table) -> None:
         """Count, and hand on."""
@@ -76,6 +78,7 @@ class Filled:
                 if name in schema.names:
                     counts[name] += rows.num_rows - rows[name].null_count
         self.destination.add(table, rows)
+        self.after_rows()
 
     def reveal_domains(self, domain_by_token: dict[str, str], *, shared_by: int) -> None:
         """Hand them on."""

@@ -36,6 +36,9 @@ _OPERATIONS = frozenset(
 _NO_TEXT_MODELS = re.compile(
     r"embed|rerank|titan-image|nova-canvas|nova-reel|nova-sonic|stability\.|luma\.|marengo"
 )
+_PASSED_OVER = (
+    "a call that asks for no text (embedding, reranking, an image and the like) was passed over."
+)
 # Bedrock tries out its permission to write with an empty object of this name.
 _PERMISSION_CHECK = "amazon-bedrock-logs-permission-check"
 # Names under which clients write the session into their request metadata.
@@ -94,7 +97,9 @@ class BedrockAdapter:
             yield Unreadable(
                 line, "This is no record of Bedrock: its schemaType is not ModelInvocationLog."
             )
-        elif not _is_passed_over(record):
+        elif _is_passed_over(record):
+            yield Remark(_PASSED_OVER)
+        else:
             try:
                 row, remarks = self._row(record, companions)
             except RecursionError:

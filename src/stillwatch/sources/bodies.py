@@ -8,7 +8,6 @@ All are brought into the shapes that `messages` divides.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,9 @@ from stillwatch.sources.messages import (
     read_request,
     read_settings,
     read_tool_names,
+    without_reasoning_begun,
 )
+from stillwatch.sources.prompt_templates import expects_reasoning, turns_of_prompt
 from stillwatch.sources.streamed import pieces_in
 from stillwatch.sources.values import identifier, mapping, number, parsed, sequence, text, whole
 
@@ -40,7 +41,6 @@ _LIMITS = (
     "max_tokens_to_sample",
 )
 _INNER_PARAMETERS = ("inferenceConfig", "textGenerationConfig", "additionalModelRequestFields")
-_TURN = re.compile(r"(?:\A|\n\n)(Human|Assistant):")
 _METRICS = "amazon-bedrock-invocationMetrics"
 _GUARDRAIL = "amazon-bedrock-guardrailAction"
 
@@ -76,6 +76,8 @@ def read_bodies(request: object, response: object) -> Bodies:
     if isinstance(answered, list) and _is_stream(answered):
         answered = reply = assembled(answered)
     spoken, answer = _request(asked), _answer(answered)
+    if expects_reasoning(body.get("prompt")):
+        answer = without_reasoning_begun(answer)
     parameters = _parameters(body)
     reason = (answer.stop_reason or "").lower()
     metadata = mapping(body.get("metadata"))
@@ -150,7 +152,7 @@ def _request(body: object) -> Request:
     if "inputText" in body:
         return read_request(text(body["inputText"]))
     if isinstance(body.get("prompt"), str):
-        return read_request(_turns(body["prompt"]), instructions=instructions)
+        return read_request(turns_of_prompt(body["prompt"]), instructions=instructions)
     if isinstance(body.get("message"), str):
         history = [mapping(item) for item in sequence(body.get("chat_history"))]
         said = [{"role": _cohere_role(m), "content": m.get("message")} for m in history]
@@ -230,19 +232,6 @@ def _part(item: object) -> object:
         written = json.dumps(part["json"], ensure_ascii=False, separators=(",", ":"))
         return {"type": "text", "text": written}
     return item
-
-
-def _turns(prompt: str) -> object:
-    """The turns of an older Claude prompt; any other prompt as it is."""
-    pieces = _TURN.split(prompt)
-    if len(pieces) == 1 or "Human" not in pieces[1::2]:
-        return prompt
-    turns = [{"role": "system", "content": pieces[0].strip()}] if pieces[0].strip() else []
-    for speaker, said in zip(pieces[1::2], pieces[2::2], strict=True):
-        if said.strip():
-            role = "user" if speaker == "Human" else "assistant"
-            turns.append({"role": role, "content": said.strip()})
-    return turns
 
 
 def _cohere_role(message: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,6 +48,19 @@ def table_with_columns(names: Iterable[str]) -> str | None:
     return None
 
 
+def _read_as(names: Iterable[str]) -> tuple[str | None, bool]:
+    """The table of these columns, and whether it is theirs in lower case only.
+
+    Databases such as Snowflake write the names of columns in capitals.
+    """
+    given = list(names)
+    if table := table_with_columns(given):
+        return table, False
+    lower = [name.lower() for name in given]
+    # Two names that are one in lower case would be two columns of one name.
+    return (table_with_columns(lower), True) if len(set(lower)) == len(lower) else (None, False)
+
+
 class CanonicalAdapter:
     """Reads the tables of the exchange log, written by the provider or by `export`."""
 
@@ -69,6 +83,7 @@ class CanonicalAdapter:
 
 _PACKED = (".gz", ".zst")
 _JSON = (".jsonl", ".ndjson", ".json")
+_NAMES_COMPARED = 100
 
 
 def _looks_like_json(head: bytes) -> bool:
@@ -82,11 +97,13 @@ def _read_parquet(path: Path, head: bytes) -> Iterator[ParsedTable | Unreadable]
     row, limits = 0, Limits.configured()
     try:
         with ParquetRows(path, limits) as file:
-            table = table_with_columns(file.names)
+            table, in_lower_case = _read_as(file.names)
             if table is None:
                 yield _of_no_table(file.names)
                 return
             for piece in file.pieces():
+                if in_lower_case:
+                    piece = piece.rename_columns([name.lower() for name in file.names])
                 if piece.num_rows == 1 and piece.nbytes > limits.row_bytes:
                     yield Unreadable(row + 1, f"the row is {limits.row_too_long}")
                 else:
@@ -139,27 +156,36 @@ def _rows_with_broken_text(rows: pa.Table) -> set[int]:
 
 def _read_json_lines(path: Path) -> Iterator[ParsedRow | Unreadable]:
     table: str | None = None
+    in_lower_case = False
     waiting: list[tuple[int, dict[str, Any]]] = []
+
+    def parsed(line: int, row: dict[str, Any], table: str) -> ParsedRow:
+        named = {name.lower(): value for name, value in row.items()} if in_lower_case else row
+        return ParsedRow(line, named, table)
+
     for item in _json_objects(path):
         if isinstance(item, Unreadable):
             yield item
         elif table is not None:
-            yield ParsedRow(item[0], item[1], table)
+            yield parsed(*item, table)
         else:
             waiting.append(item)
             if len(waiting) == _ROWS_THAT_SHOW_COLUMNS:
-                table = table_with_columns(name for _, row in waiting for name in row)
+                table, in_lower_case = _read_as(_names_of(waiting))
                 if table is None:
                     break
-                yield from (ParsedRow(line, row, table) for line, row in waiting)
+                yield from (parsed(line, row, table) for line, row in waiting)
                 waiting = []
     if waiting:
-        names = dict.fromkeys(name for _, row in waiting for name in row)
-        table = table_with_columns(names)
+        table, in_lower_case = _read_as(_names_of(waiting))
         if table is None:
-            yield _of_no_table(names)
+            yield _of_no_table(_names_of(waiting))
         else:
-            yield from (ParsedRow(line, row, table) for line, row in waiting)
+            yield from (parsed(line, row, table) for line, row in waiting)
+
+
+def _names_of(rows: list[tuple[int, dict[str, Any]]]) -> Iterable[str]:
+    return dict.fromkeys(name for _, row in rows for name in row)
 
 
 def _json_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]] | Unreadable]:
@@ -197,10 +223,11 @@ def _read_csv(path: Path) -> Iterator[ParsedRow | Unreadable]:
             yield item
         elif table is None:
             header = [name.strip() for name in item[1]]
-            table = table_with_columns(header)
+            table, in_lower_case = _read_as(header)
             if table is None:
                 yield _of_no_table(header)
                 break
+            header = [name.lower() for name in header] if in_lower_case else header
         else:
             row = named_values(item[0], item[1], header)
             yield row if isinstance(row, Unreadable) else ParsedRow(item[0], row, table)
@@ -211,8 +238,11 @@ def _of_no_table(names: Iterable[str]) -> Unreadable:
     # A file without a header has values where the names should be: only ours are shown.
     ours = [name for name in given if name in _OURS]
     shown = ", ".join([*ours[:8], f"{len(given) - len(ours)} that no table has"])
+    others = [n.lower() for n in given[:_NAMES_COMPARED] if n not in ours and len(n) <= 40]
+    near = {near for name in others for near in get_close_matches(name, _OURS, n=1, cutoff=0.75)}
+    meant = f" Is one of them meant to be {' or '.join(sorted(near)[:4])}?" if near else ""
     return Unreadable(
         0,
         f"its columns ({shown}) are those of no canonical table; exchanges need at least "
-        "account_id and started_at, accounts account_id and one column more.",
+        f"account_id and started_at, accounts account_id and one column more.{meant}",
     )

@@ -8,8 +8,9 @@ parts and types are legal, and are passed over.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stillwatch.sources.failures import is_refusal
@@ -24,6 +25,7 @@ __all__ = [
     "read_request",
     "read_settings",
     "read_tool_names",
+    "without_reasoning_begun",
 ]
 
 _SYSTEM_ROLES = frozenset({"system", "developer"})
@@ -43,6 +45,8 @@ _TOOL_ROLES = frozenset({"tool", "function"})
 # What a message may hold beside its content.
 _BESIDE_CONTENT = ("type", "refusal", "tool_calls", "function_call", "thinking_blocks")
 _REASONING = frozenset({"reasoning", "thinking", "redacted_thinking"})
+# Open models write their reasoning into the answer, where whoever runs them does not take it apart.
+_REASONING_BEGINS = re.compile(r"\s*<(think|reasoning)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,12 @@ def read_answer(response: object) -> Answer:
     return Answer(_joined(texts), reason, blocks[0] if blocks else None, refused)
 
 
+def without_reasoning_begun(answer: Answer) -> Answer:
+    """An answer whose reasoning the request began: it has the end of that alone."""
+    _, end, said = (answer.text or "").partition("</think>")
+    return replace(answer, text=said.strip() or None) if end else answer
+
+
 def goes_on_elsewhere(parameters: Mapping[str, Any]) -> bool:
     """Earlier turns lie with the provider: how many they are, the request does not say."""
     return bool(parameters.get("previous_response_id") or parameters.get("conversation"))
@@ -221,14 +231,14 @@ def _items(messages: object) -> list[Any]:
 def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
     """One message; for an item that is none (an output item, a tool result), what it stands for."""
     if isinstance(item, str):
-        yield _Message(default_role, well_formed(item), False, [])
+        yield _Message(default_role, _said_by(default_role, well_formed(item)), False, [])
         return
     message = mapping(item)
     role = text(message.get("role"))
     if role is not None and not any(map(message.get, _BESIDE_CONTENT)):
         plain = _plain_text(message["parts"] if "parts" in message else message.get("content"))
         if plain is not None:
-            yield _Message(role.lower(), plain, role in _TOOL_ROLES, [])
+            yield _Message(role.lower(), _said_by(role, plain), role in _TOOL_ROLES, [])
             return
     kind = text(message.get("type"))
     if role is None:
@@ -244,11 +254,19 @@ def _read_messages(item: object, default_role: str) -> Iterable[_Message]:
     kinds = {text(mapping(part).get("type")) for part in listed}
     yield _Message(
         role.lower(),
-        _joined(texts, "\n") or "",
+        _said_by(role, _joined(texts, "\n") or ""),
         role in _TOOL_ROLES or (bool(kinds) and kinds <= _TOOL_RESULTS),
         _reasoning_blocks([*listed, *sequence(message.get("thinking_blocks"))]),
         refuses=bool(message.get("refusal")) or "refusal" in kinds,
     )
+
+
+def _said_by(role: str, said: str) -> str:
+    """The text; of a model, without the reasoning that it begins with, cut off or not."""
+    begins = _REASONING_BEGINS.match(said) if role.lower() in _ANSWERING_ROLES else None
+    if begins is None:
+        return said
+    return said[begins.end() :].partition(f"</{begins[1]}>")[2].lstrip()
 
 
 def _plain_text(parts: object) -> str | None:

@@ -34,6 +34,8 @@ ACCOUNT_ATTRIBUTES = (
 )
 _END_USER = ("enduser.id", "llm.user", "metadata.user_api_key_end_user_id")
 _OF_RESOURCE = "resource."
+_BODY_ATTRIBUTE = "gen_ai.event.content"
+_OF_BODIES = frozenset({"role", "content", "parts", "message", "tool_calls"})
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _NUMBERED = re.compile(r"(gen_ai\.prompt|gen_ai\.completion|llm\.request\.functions)\.(\d{1,6})\.")
 _FUNCTIONS = "llm.request.functions."
@@ -171,6 +173,9 @@ def _logged_messages(call: Call) -> list[dict[str, Any]]:
 
 def _said(body: object, attributes: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a message event: its body, or the attributes of a span's event."""
+    if body is None and isinstance(written := attributes.get(_BODY_ATTRIBUTE), str):
+        # A span's event has no body; Azure's tracing and Semantic Kernel write it as JSON.
+        body = mapping(written) if _OF_BODIES & mapping(written).keys() else written
     if isinstance(body, str):
         return {"content": body}
     said = dict(mapping(body)) or {k: v for k, v in attributes.items() if "." not in k}

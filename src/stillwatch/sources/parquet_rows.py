@@ -20,6 +20,7 @@ _BYTES_AT_ONCE = 64 * 2**20
 _FEWER = 32
 # A column of a row group is read bit by bit, for a group may be as large as the file.
 _BUFFER = 2**16
+_BYTES_OF_AN_END = 4
 _WHAT = "the Parquet file"
 
 
@@ -36,7 +37,7 @@ class ParquetRows:
         """Open the file.
 
         Raises:
-            LimitError: As it says itself, it unpacks to more than it may.
+            LimitError: As it says itself, it unpacks to more than it may, or to more rows.
         """
         self._packed = path.stat().st_size
         self._limits = limits
@@ -45,7 +46,8 @@ class ParquetRows:
             self._file = pq.ParquetFile(path, buffer_size=_BUFFER)
         self.names: list[str] = self._file.schema_arrow.names
         told = self._told_bytes()
-        if told > limits.unpackable(self._packed):
+        # A page of one value, or of none, says nothing of how many rows it stands for.
+        if max(told, self._least_bytes()) > limits.unpackable(self._packed):
             raise limits.unpacks_too_far(self._packed)
         a_row = max(1, told // max(1, self._file.metadata.num_rows))
         self._rows_at_once = min(_ROWS_AT_ONCE, max(1, _BYTES_AT_ONCE // a_row))
@@ -99,6 +101,22 @@ class ParquetRows:
             metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)
         ]
         return sum(sizes)
+
+    def _least_bytes(self) -> int:
+        """How many bytes its rows take at the least, once each has its place in memory."""
+        a_row = sum(_least_width(item.type) for item in self._file.schema_arrow)
+        rows: int = self._file.metadata.num_rows
+        return rows * a_row
+
+
+def _least_width(given: pa.DataType) -> int:
+    """Bytes of one value that is there; of a text or a list, those that say where it ends."""
+    plain = _without_dictionary(given)
+    try:
+        bits: int = plain.bit_width
+    except ValueError:
+        return _BYTES_OF_AN_END
+    return max(1, bits // 8)
 
 
 def _written_out(batch: pa.RecordBatch) -> pa.Table:

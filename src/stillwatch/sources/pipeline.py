@@ -28,6 +28,9 @@ __all__ = ["Destination", "Intake", "input_files", "take_in"]
 _ENTRIES_AT_ONCE = 8_192
 _MOST_DROPPED = 1_000
 
+# What begins so in a folder is no log.
+_NO_DATA = (".", "_")
+
 
 class Destination(Protocol):
     """Where batches go; a lake's writer is one."""
@@ -215,7 +218,11 @@ class _FileIntake:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """The files of a folder but hidden ones; links are followed, to each folder once."""
+    """The files of a folder; links are followed, to each folder once.
+
+    Left out is what is hidden, and what others write beside their data: Spark's `_SUCCESS` and
+    `_temporary`, Delta's `_delta_log`.
+    """
     found: list[str] = []
     seen: set[str] = set()
     waiting = [str(folder)]
@@ -228,9 +235,9 @@ def _files_below(folder: Path) -> list[Path]:
                 folders.clear()
                 continue
             seen.add(place)
-            folders[:] = [name for name in folders if not name.startswith(".")]
+            folders[:] = [name for name in folders if not name.startswith(_NO_DATA)]
             waiting += sorted(p for p in (f"{top}/{name}" for name in folders) if os.path.islink(p))
-            paths = [f"{top}/{name}" for name in names if not name.startswith(".")]
+            paths = [f"{top}/{name}" for name in names if not name.startswith(_NO_DATA)]
             found += [p for p in paths if os.path.isfile(p) or not os.path.exists(p)]
         found += [error.filename for error in unread]
     return sorted(map(Path, found))
