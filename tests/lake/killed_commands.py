@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-__all__ = ["KILLED", "start_command"]
+__all__ = ["KILLED", "die_at_step", "start_command"]
 
 KILLED = -signal.SIGKILL
 
@@ -48,13 +48,13 @@ def _run(words: list[str], lake: str, die_at: int, output: str) -> None:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if die_at:
-        _die_at(die_at, lake)
+        die_at_step(die_at, lake)
     from stillwatch.cli.main import run
 
     run.main(words)
 
 
-def _die_at(step: int, lake: str) -> None:
+def die_at_step(step: int, lake: str) -> None:
     """Count what Python does in the lake's folder; the lock's steps name no path and count, too."""
     left = step
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ class Receiving:
         """End it as a crash does."""
         self.process.kill()
         self.process.wait()
+
+    def kill_second(self) -> None:
+        """End the process that folds, if it is there."""
+        pid = self.process.pid
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
 
 def start_receiving(folder: Path, key: Any, *options: str | Path) -> Receiving:

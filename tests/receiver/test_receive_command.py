@@ -78,13 +78,20 @@ def test_a_killed_receiver_leaves_open_calls_open(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rounds", [ROUNDS, pytest.param(100, marks=pytest.mark.faults)])
 def test_killed_at_random_it_loses_and_doubles_nothing(tmp_path: Path, rounds: int) -> None:
-    """Every acknowledged exchange is in the lake once, and so is each that was sent again."""
+    """Every acknowledged exchange is in the lake once, and so is each that was sent again.
+
+    Both of its processes are killed, one of them or one after the other.
+    """
     dice = random.Random(rounds)
     sender = _Sender()
     for _ in range(rounds):
         receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "0.3")
         sender.send_to(receiving)
         time.sleep(dice.uniform(0.1, 2.0))
+        if dice.random() < 0.5:
+            receiving.kill_second()
+        if dice.random() < 0.3:
+            time.sleep(dice.uniform(0.1, 2.0))
         receiving.kill()
         sender.stop()
     receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
