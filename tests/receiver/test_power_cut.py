@@ -13,7 +13,7 @@ from recorded_disk import RecordedDisk
 
 from stillwatch.receiver.spool import Batch, Kind, Spool, StoredBatch
 
-STATES = 60
+STATES = 40
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ def test_without_flushes_it_would(tmp_path: Path) -> None:
     first, last = story.told[0].step, len(story.disk.steps)
 
     lost = 0
-    for number in range(STATES):
+    for number in range(STATES // 2):
         try:
             lost += _lost(story, tmp_path / f"cut-{number}", dice.randint(first, last), dice)
         except sqlite3.DatabaseError:
