@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,6 +88,7 @@ def _lost(story: Story, folder: Path, at: int, dice: random.Random) -> int:
         return len(promised.keys() - found.keys())
     finally:
         spool.close()
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("states", [STATES, pytest.param(5_000, marks=pytest.mark.faults)])
