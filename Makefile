@@ -6,12 +6,13 @@ SUITE ?= standard
 JOBS ?= 1
 WORKERS ?= auto
 READY := .venv/.ready
+SPARK_READY := .venv/.ready-spark
 
 # Images that set this make every command compile its imports again, which takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gateways test-worlds test-faults check format bench suite lock clean
+.PHONY: help setup demo test test-browser test-gateways test-spark test-worlds test-faults check format bench suite lock clean
 
 help: ## show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -40,6 +41,13 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
+$(SPARK_READY): requirements-spark.lock $(READY)
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-spark.lock
+	@touch $(SPARK_READY)
+
+test-spark: $(SPARK_READY) ## the embedded engine's findings from a cluster of Apache Spark, which it installs
+	@$(BIN)/python -m pytest -m spark tests/spark
+
 test-worlds: $(READY) ## campaigns found and look-alikes left alone, on worlds of realistic size and in every format
 	@$(BIN)/python -m pytest -n $(WORKERS) -m slow tests/worlds tests/sources
 
@@ -64,7 +72,8 @@ suite: $(READY) ## measure detection on a grid of worlds and write docs/evaluati
 	@$(BIN)/stillwatch evaluate --suite $(SUITE) --out docs/suite --page docs/evaluation.md --jobs $(JOBS)
 
 lock: | $(UV) ## pin every dependency anew
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra receiver --group dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra spark -c requirements.lock pyproject.toml -o requirements-spark.lock
 
 clean: ## remove what the verbs made
 	@rm -rf .venv .tools demo .cache

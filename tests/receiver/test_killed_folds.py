@@ -28,7 +28,7 @@ _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["stillwatch.receiver.folding", "stillwatch.lake.writer"])
 
 
-@pytest.mark.parametrize("every", [40, pytest.param(1, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.faults)])
 def test_a_fold_that_is_killed_is_done_again(tmp_path: Path, every: int) -> None:
     """Whatever it had done by then: each exchange is in the lake once, and each rejection is kept.
 

@@ -184,9 +184,11 @@ def _member_traffic(
     answer = log.ask("member_traffic", tables={"attributed": _attributed(weighed, cases)})
     found: dict[str, list[MemberTraffic]] = {}
     for row in answer.to_pylist():
-        *facts, networks, clients = row.values()
-        places = [[Place(*counted) for counted in kind] for kind in (networks, clients)]
-        member = MemberTraffic(*[*facts, *places])
+        *facts, credentials, networks, clients = row.values()
+        places = [
+            [Place(*counted.values()) for counted in kind or ()] for kind in (networks, clients)
+        ]
+        member = MemberTraffic(*[*facts, sorted(credentials or ()), *places])
         found.setdefault(member.campaign_id, []).append(member)
     return found
 

@@ -77,6 +77,18 @@ class _SignalsOption(click.Option):
     metavar="A,B",
     help="Do not ask these signals, to see what they add.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["duckdb", "spark"]),
+    default="duckdb",
+    show_default=True,
+    help="Where the log is read and queried: here, or on Apache Spark.",
+)
+@click.option(
+    "--master",
+    metavar="URL",
+    help="Of Spark: the cluster, such as spark://HOST:7077; this machine if absent.",
+)
 @click.option("--show-sql", is_flag=True, help="Print the named queries and stop.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @reports_errors
@@ -94,6 +106,8 @@ def command(
     joint: bool,
     grid: int,
     without: str | None,
+    engine: str,
+    master: str | None,
     show_sql: bool,
     as_json: bool,
 ) -> None:
@@ -109,6 +123,7 @@ def command(
         _print_queries()
         return
     _check(exchanges, lake, out, fdr, grid)
+    _check_engine(engine, master)
     unasked = _signals(without)
     _spare_inputs(out, (*exchanges, accounts, credentials, releases, actors))
     started = time.monotonic()
@@ -127,8 +142,9 @@ def command(
         looks=lake / LOOKS_FOLDER if lake else None,
     )
     read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
-    findings = _scan(log, settings, read)
-    folder, place = _write(findings, log, out, snapshot)
+    with _on_engine(log, engine, master) as log:
+        findings = _scan(log, settings, read)
+        folder, place = _write(findings, log, out, snapshot)
     seconds = time.monotonic() - started
     _tell(findings, folder, place)
     if as_json:
@@ -157,6 +173,26 @@ def _check(
         )
     if out is not None and out.exists() and not out.is_dir():
         raise InputError("this is a file, not a folder.", where=str(out), remedy="Give a folder.")
+
+
+def _check_engine(engine: str, master: str | None) -> None:
+    if master is not None and engine != "spark":
+        raise InputError(
+            f"--master {master} is of no use to --engine {engine}.", remedy="Add --engine spark."
+        )
+
+
+@contextmanager
+def _on_engine(log: Log, engine: str, master: str | None) -> Iterator[Log]:
+    """The log as the engine reads it, as long as the engine runs."""
+    if engine == "duckdb":
+        yield log
+        return
+    from stillwatch.lake.spark.log import on_spark
+    from stillwatch.lake.spark.session import spark_session
+
+    with spark_session(master) as session:
+        yield on_spark(log, session)
 
 
 def _spare_inputs(out: Path | None, inputs: Iterable[Path | None]) -> None:

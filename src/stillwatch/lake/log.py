@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stillwatch.lake.exchange_batches import (
+    Digest,
+    Located,
+    Sketched,
+    exchange_columns,
+    file_batches,
+    short_error,
+    sketch_while_reading,
+    unmatched_sketches,
+)
 from stillwatch.lake.queries import load_query
 from stillwatch.records import (
     ACCOUNTS,
@@ -74,28 +84,48 @@ class Log:
     problems: list[Problem] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, Path, int]]:
+    def batches(self, columns: Sequence[str]) -> Iterator[Located]:
         """The exchanges in the order of the files, with canonical types, in bounded memory.
 
         Yields each batch with its file and the number of its first row. Every row of the file is
         there: what is later than `as_of` is for the caller to leave out with `usable`.
         """
-        wanted = [*EXCHANGES.required, *(c for c in columns if c not in EXCHANGES.required)]
-        schema = TableSchema("exchanges", tuple(c for c in EXCHANGES.columns if c.name in wanted))
+        wanted = exchange_columns(columns)
         for path in self.exchange_files:
-            first_row = 0
-            with _naming(path), pq.ParquetFile(path) as file:
-                present = [c for c in wanted if c in file.schema_arrow.names]
-                for batch in file.iter_batches(BATCH_ROWS, columns=present):
-                    table = pa.Table.from_batches([batch])
-                    yield _conform_keeping_rows(table, schema, path), path, first_row
-                    first_row += batch.num_rows
+            yield from file_batches(path, wanted, batch_rows=BATCH_ROWS)
 
     def sketch_batches(self) -> Iterator[pa.RecordBatch]:
         """The stored sketches, row for row beside `batches`; empty if none are stored."""
         for path in self.sketch_files:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(BATCH_ROWS)
+
+    def digests(self, columns: Sequence[str], digest: Digest) -> Iterator[pa.RecordBatch]:
+        """What `digest` makes of all exchanges, in the order of the files, with their sketches.
+
+        Sketches are those that are stored, or made on the way.
+
+        Args:
+            columns: Those that the digest reads, beside the required ones.
+
+        Raises:
+            StillwatchError: Stored sketches do not lie beside their exchanges.
+        """
+        return digest(self._sketched(columns))
+
+    def _sketched(self, columns: Sequence[str]) -> Iterator[Sketched]:
+        number_of = {path: number for number, path in enumerate(self.exchange_files)}
+        batches = self.batches(columns)
+        if not self.sketch_files:
+            for located, sketch in sketch_while_reading(batches):
+                yield Sketched.of(located, sketch, number_of[located.path])
+            return
+        stored = self.sketch_batches()
+        for located in batches:
+            beside = next(stored, None)
+            if beside is None or beside.num_rows != located.batch.num_rows:
+                raise unmatched_sketches(located.path)
+            yield Sketched.of(located, beside, number_of[located.path])
 
     def usable(self, batch: pa.RecordBatch) -> pa.BooleanArray:
         """Rows with an id, an account and a start before `as_of`; others are counted."""
@@ -132,11 +162,16 @@ class Log:
         return answer
 
     def ask_in_batches(
-        self, query: str, tables: Mapping[str, pa.Table]
+        self,
+        query: str,
+        tables: Mapping[str, pa.Table],
+        digest: Callable[[pa.RecordBatch], pa.RecordBatch],
     ) -> Iterator[pa.RecordBatch]:
-        """The answer to a named query in bounded memory, in no order."""
+        """What `digest` makes of the answer to a named query, in bounded memory and in no order."""
         with self._lent(tables):
-            yield from self.connection.sql(load_query(query)).to_arrow_reader(BATCH_ROWS)
+            yield from map(
+                digest, self.connection.sql(load_query(query)).to_arrow_reader(BATCH_ROWS)
+            )
 
     @contextmanager
     def _lent(self, tables: Mapping[str, pa.Table]) -> Iterator[None]:
@@ -153,7 +188,7 @@ class Log:
 
         For logs known to repeat some: a window over the whole log costs memory.
         """
-        self.connection.execute(load_query("exchanges_once"))
+        _show_once(self.connection, "exchanges")
 
     def give_back_memory(self) -> None:
         """Give the system back what large queries left in DuckDB's buffers.
@@ -170,25 +205,6 @@ class Log:
         number = pc.sum(rows).as_py() or 0
         if number:
             self.left_out[reason] = self.left_out.get(reason, 0) + number
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Say which file broke off in the middle, and what to do."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputError(
-            "the file has gone while it was needed.",
-            where=str(path),
-            remedy="Put it back, or run again with what is there.",
-        ) from error
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"the file is damaged ({_short(error)}).",
-            where=str(path),
-            remedy="Write it again, or leave it out.",
-        ) from error
 
 
 def open_log(
@@ -220,6 +236,7 @@ def open_log(
     connection.execute("set enable_progress_bar = false")
     connection.execute(f"set memory_limit = '{memory_limit}'")
     connection.execute(f"set temp_directory = '{_spill_folder()}'")
+    connection.execute(load_query("prelude_duckdb"))
     as_of = until or datetime.now(UTC) + CLOCK_TOLERANCE
     given = {
         EXCHANGES: exchanges,
@@ -234,9 +251,8 @@ def open_log(
             raise _nothing_to_read(paths or (), problems)
         files[schema.name] = readable
         absent[schema.name] = _create_view(connection, schema, readable)
-    stamp = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
     for name in ("exchanges", "accounts"):
-        connection.execute(load_query(f"{name}_known").replace("$as_of", f"'{stamp}'"))
+        connection.execute(f"create view {name} as {known_at(name, as_of)}")
     for schema in (CREDENTIALS, MODEL_RELEASES):
         connection.execute(f"create view {schema.name} as select * from raw_{schema.name}")
     return Log(
@@ -250,6 +266,12 @@ def open_log(
         contradicting=_take_accounts_once(connection),
         problems=problems,
     )
+
+
+def known_at(table: str, as_of: datetime) -> str:
+    """The query for what was known at a moment, of `exchanges` or `accounts`."""
+    stamp = as_of.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f+00")
+    return load_query(f"{table}_known").replace("$as_of", f"'{stamp}'")
 
 
 def _spill_folder() -> str:
@@ -287,7 +309,7 @@ def _readable(paths: list[Path], schema: TableSchema, problems: list[Problem]) -
             what = (
                 "it is empty."
                 if path.stat().st_size == 0
-                else f"it is no whole Parquet file ({_short(error)})."
+                else f"it is no whole Parquet file ({short_error(error)})."
             )
             problems.append(Problem(str(path), what, "Write the file again; it was left out."))
             continue
@@ -393,11 +415,17 @@ def _take_accounts_once(connection: duckdb.DuckDBPyConnection) -> dict[str, tupl
     repeated = "select count(*) > count(distinct account_id) from accounts"
     if not connection.execute(repeated).fetchall()[0][0]:
         return {}
-    connection.execute(load_query("accounts_once"))
+    _show_once(connection, "accounts")
     found: dict[str, tuple[str, ...]] = {}
     for account, name in connection.execute(load_query("accounts_contradicting")).fetchall():
         found[account] = (*found.get(account, ()), name)
     return found
+
+
+def _show_once(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Make a view show each of its keys once; what it showed is `NAME_shipped`."""
+    connection.execute(f"alter view {name} rename to {name}_shipped")
+    connection.execute(f"create view {name} as {load_query(f'{name}_once')}")
 
 
 def _cast_in_sql(item: Column, given: str, wanted: str) -> str:
@@ -417,22 +445,5 @@ def _duckdb_types(connection: duckdb.DuckDBPyConnection, schema: TableSchema) ->
     return {row[0]: row[1] for row in rows}
 
 
-def _conform_keeping_rows(table: pa.Table, schema: TableSchema, path: Path) -> pa.RecordBatch:
-    """Canonical types with every row kept, so that row numbers stay those of the file."""
-    optional = TableSchema(
-        schema.name,
-        tuple(type(c)(c.name, c.arrow_type, c.meaning, False) for c in schema.columns),
-    )
-    conformed = conform(table, optional, where=str(path)).table.combine_chunks()
-    batches = conformed.to_batches()
-    if batches:
-        return batches[0]
-    return pa.RecordBatch.from_pydict({c.name: pa.array([], c.arrow_type) for c in schema.columns})
-
-
 def _filled(values: pa.Array) -> pa.BooleanArray:
     return pc.fill_null(pc.not_equal(values, ""), False)
-
-
-def _short(error: Exception) -> str:
-    return str(error).splitlines()[0][:160] if str(error) else type(error).__name__

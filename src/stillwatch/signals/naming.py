@@ -38,8 +38,15 @@ def purposes_read_again(
         "place": pa.array(np.arange(len(rows))),
         "exchange_id": traffic.exchange_ids.take(pa.array(rows)).cast(pa.string()),
     }
-    for batch in log.ask_in_batches("texts_again", {"chosen": pa.table(chosen)}):
-        found = purposes_of_texts(batch, naming_model())
+    for batch in log.ask_in_batches("texts_again", {"chosen": pa.table(chosen)}, _purposes):
+        found = batch.column("purpose").flatten().to_numpy().reshape(-1, shares.shape[1])
         worded = found.any(axis=1)
         shares[batch.column("place").to_numpy()[worded]] = found[worded]
     return shares
+
+
+def _purposes(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """What stays of the texts: where the caller wants each exchange, and its purposes."""
+    found = purposes_of_texts(batch, naming_model())
+    purposes = pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), found.shape[1])
+    return pa.RecordBatch.from_arrays([batch.column("place"), purposes], ["place", "purpose"])

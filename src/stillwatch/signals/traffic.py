@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.lake.exchange_batches import Sketched
 from stillwatch.lake.given_names import GivenNames
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
-from stillwatch.lake.sketch import sketch_exchanges
-from stillwatch.records import InputError, StillwatchError
+from stillwatch.records import InputError
 from stillwatch.signals.places import Places
 from stillwatch.signals.request_columns import (
     REQUEST_COLUMNS,
@@ -40,8 +38,6 @@ _COLUMNS = (
     "output_tokens",
     *(name for name in REQUEST_COLUMNS if name != "started_at"),
 )
-
-_SKETCHING_THREADS = 2  # beyond two, reading the log is what takes the time
 
 IntArray = npt.NDArray[np.int64]
 
@@ -168,32 +164,20 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
         InputError: No exchange can be used.
     """
     parts: list[dict[str, pa.Array]] = []
-    files = list(log.exchange_files)
-    number_of = {path: i for i, path in enumerate(files)}
-    given = GivenNames()
     rows = 0
-    for batch, sketch, path, first_row in _sketched(log):
-        if sketch.num_rows != batch.num_rows:
-            raise StillwatchError(
-                "the stored sketches do not match the exchanges.",
-                where=str(path),
-                remedy="Import the logs into a new lake.",
-            )
-        usable = log.usable(batch)
-        locators = np.arange(batch.num_rows, dtype=np.int64) + first_row
-        locators |= np.int64(number_of[path]) << np.int64(40)
-        given.see(
-            batch.column("system_text"),
-            batch.column("model"),
-            sketch.column("system_hash").to_numpy(),
+    for part in log.digests(_COLUMNS, _parts):
+        usable = log.usable(part)
+        parts.append(
+            {
+                name: column.filter(usable)
+                for name, column in zip(part.schema.names, part.columns, strict=True)
+            }
         )
-        part = _part(batch, sketch, pa.array(locators))
-        parts.append({name: column.filter(usable) for name, column in part.items()})
-        rows += batch.num_rows
+        rows += part.num_rows
         progress(rows)
     if not any(len(part["exchange_id"]) for part in parts):
         raise _nothing_usable(log, rows)
-    return _assemble(parts, files, log, given)
+    return _assemble(parts, log)
 
 
 def _nothing_usable(log: Log, rows: int) -> InputError:
@@ -207,30 +191,15 @@ def _nothing_usable(log: Log, rows: int) -> InputError:
     )
 
 
-def _sketched(log: Log) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch, Path, int]]:
-    """Each batch with its sketch, in order: stored ones, or made while the next batches are read.
-
-    The kernel releases the interpreter's lock, so threads are enough; at most three batches wait.
-    """
-    if log.sketch_files:
-        stored = log.sketch_batches()
-        for batch, path, first_row in log.batches(_COLUMNS):
-            yield batch, next(stored), path, first_row
-        return
-    with ThreadPoolExecutor(_SKETCHING_THREADS) as pool:
-        waiting: deque[tuple[pa.RecordBatch, Future[pa.RecordBatch], Path, int]] = deque()
-        for batch, path, first_row in log.batches(_COLUMNS):
-            waiting.append((batch, pool.submit(sketch_exchanges, batch), path, first_row))
-            if len(waiting) > _SKETCHING_THREADS:
-                yield _awaited(*waiting.popleft())
-        while waiting:
-            yield _awaited(*waiting.popleft())
-
-
-def _awaited(
-    batch: pa.RecordBatch, sketch: Future[pa.RecordBatch], path: Path, first_row: int
-) -> tuple[pa.RecordBatch, pa.RecordBatch, Path, int]:
-    return batch, sketch.result(), path, first_row
+def _parts(batches: Iterator[Sketched]) -> Iterator[pa.RecordBatch]:
+    """The digest of the log: what stays of each exchange, with its account and its start."""
+    given = GivenNames()
+    for batch, sketch, locators in batches:
+        part = _part(batch, sketch, locators)
+        system_hashes = sketch.column("system_hash").to_numpy()
+        given.see(batch.column("system_text"), batch.column("model"), system_hashes)
+        names = given.of(system_hashes, part["request_model"].to_numpy())
+        yield pa.RecordBatch.from_pydict({**part, "given_name": pa.array(names)})
 
 
 def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> dict[str, pa.Array]:
@@ -241,7 +210,7 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
     return {
         "exchange_id": batch.column("exchange_id"),
         "account_id": batch.column("account_id").dictionary_encode(),
-        "started": batch.column("started_at").cast(pa.int64()),
+        "started_at": batch.column("started_at"),
         "conversation": hash_strings(conversation),
         "turn": pc.fill_null(batch.column("turn_index"), -1).cast(pa.int32(), safe=False),
         "output_tokens": pc.fill_null(batch.column("output_tokens"), 0).cast(
@@ -263,9 +232,7 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
     }
 
 
-def _assemble(
-    parts: list[dict[str, pa.Array]], files: list[Path], log: Log, given: GivenNames
-) -> Traffic:
+def _assemble(parts: list[dict[str, pa.Array]], log: Log) -> Traffic:
     columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
     parts.clear()
     # The texts are gone; what the allocator keeps of them, and of each column that is put in order,
@@ -287,7 +254,7 @@ def _assemble(
         np.asarray(account.dictionary.to_pylist(), dtype=np.str_), return_inverse=True
     )
     codes = ranks[account.indices.to_numpy(zero_copy_only=False)] if len(account) else ranks
-    started = _numbers(columns.pop("started"))
+    started = _numbers(columns.pop("started_at").cast(pa.int64()))
     ids = columns.pop("exchange_id").cast(pa.large_string()).combine_chunks()
     if isinstance(ids, pa.ChunkedArray):
         ids = pa.concat_arrays(ids.chunks)
@@ -303,7 +270,6 @@ def _assemble(
     if isinstance(purpose, pa.ChunkedArray):
         purpose = pa.concat_arrays(purpose.chunks)
     shares = np.frombuffer(purpose.buffers()[1], np.uint8, len(purpose) * len(PURPOSES))
-    system_hashes = _numbers(columns.pop("system_hash"))[order]
     shingles = _ragged(columns.pop("shingles"), order)
     release()
     terms = _ragged(columns.pop("terms"), order)
@@ -322,16 +288,16 @@ def _assemble(
         refused=columns.pop("refused").to_numpy()[order].astype(np.bool_),
         shingles=shingles,
         terms=terms,
-        system_hashes=system_hashes,
+        system_hashes=_numbers(columns.pop("system_hash"))[order],
         input_hashes=_numbers(columns.pop("input_hash"))[order],
-        given_names=given.of(system_hashes, requests.model),
+        given_names=_numbers(columns.pop("given_name"))[order],
         input_words=_numbers(columns.pop("input_words"))[order].astype(np.int32),
         system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
         output_words=_numbers(columns.pop("output_words"))[order].astype(np.int32),
         purpose=shares.reshape(-1, len(PURPOSES))[order],
         requests=requests,
         locators=_numbers(columns.pop("locator"))[order],
-        files=tuple(files),
+        files=log.exchange_files,
     )
     release()
     return traffic

@@ -4,7 +4,7 @@ select
   country,
   plan,
   payment_bin,
-  cast(signup_asn as varchar) as signup_asn,
+  cast(signup_asn as string) as signup_asn,
   signup_net_token as signup_network,
   email_domain,
   verification,

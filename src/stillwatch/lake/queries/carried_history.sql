@@ -7,13 +7,15 @@ with sent as (
     account_id,
     started_at,
     exchange_id,
-    coalesce(len(reasoning_signatures_presented) > 0, false) as presents,
+    coalesce(array_size(reasoning_signatures_presented) > 0, false) as presents,
     coalesce(turn_index > 0, false) and conversation_id is not null as goes_on,
-    coalesce(len(prefix_digests) > 1, false) as carries,
-    prefix_digests[2] as second,
-    prefix_digests[3] as third
+    coalesce(array_size(prefix_digests) > 1, false) as carries,
+    try_element_at(prefix_digests, 2) as second,
+    try_element_at(prefix_digests, 3) as third
   from exchanges
-  where len(reasoning_signatures_presented) > 0 or len(prefix_digests) > 1 or turn_index > 0
+  where array_size(reasoning_signatures_presented) > 0
+    or array_size(prefix_digests) > 1
+    or turn_index > 0
 ),
 
 -- Only of answers that somebody sends again.
@@ -38,12 +40,12 @@ judged as (
 select
   account_id,
   epoch_us(date_trunc('day', started_at)) as day,
-  count(*) filter (presents) as presenting,
-  count(*) filter (goes_on) as going_on,
-  count(*) filter (carries) as carrying,
-  count(*) filter (foreign_history) as foreign_history,
+  count(*) filter (where presents) as presenting,
+  count(*) filter (where goes_on) as going_on,
+  count(*) filter (where carries) as carrying,
+  count(*) filter (where foreign_history) as foreign_history,
   coalesce(
-    arg_min(exchange_id, (started_at, exchange_id)) filter (foreign_history), ''
+    min_by(exchange_id, (started_at, exchange_id)) filter (where foreign_history), ''
   ) as example
 from judged
 group by account_id, day

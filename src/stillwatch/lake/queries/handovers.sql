@@ -3,7 +3,7 @@
 -- The giver is the account that had it first; `given_again` is when anybody was given the same
 -- block anew. Values leave as hashes.
 with presented as materialized (
-  select distinct unnest(reasoning_signatures_presented) as value
+  select distinct explode(reasoning_signatures_presented) as value
   from exchanges
 ),
 
@@ -11,19 +11,20 @@ given as (
   select
     'reasoning_block' as kind,
     reasoning_signature_issued as value,
-    arg_min(account_id, (started_at, exchange_id)) as giver,
+    min_by(account_id, (started_at, exchange_id)) as giver,
     min(started_at) as given_at,
-    arg_min(model, (started_at, exchange_id)) as model,
-    list_extract(min(started_at, 2), 2) as given_again
+    -- Engines differ in whether a null may be the least's value: nulls are left out beforehand.
+    min_by(model, (started_at, exchange_id)) filter (where model is not null) as model,
+    try_element_at(min_by(started_at, started_at, 2), 2) as given_again
   from exchanges
   where reasoning_signature_issued in (select value from presented)
-  group by 2
+  group by reasoning_signature_issued
 ),
 
 sent as (
   select
     'reasoning_block' as kind,
-    unnest(reasoning_signatures_presented) as value,
+    explode(reasoning_signatures_presented) as value,
     account_id, started_at, exchange_id, model
   from exchanges
 ),
@@ -37,9 +38,12 @@ taken as (
     given.given_at,
     given.given_again,
     min(sent.started_at) as taken_at,
-    arg_min(sent.exchange_id, (sent.started_at, sent.exchange_id)) as exchange_id,
-    coalesce(arg_min(sent.model, (sent.started_at, sent.exchange_id)) <> any_value(given.model), false)
-      as other_model
+    min_by(sent.exchange_id, (sent.started_at, sent.exchange_id)) as exchange_id,
+    coalesce(
+      min_by(sent.model, (sent.started_at, sent.exchange_id)) filter (where sent.model is not null)
+        <> max(given.model),
+      false
+    ) as other_model
   from sent
   join given using (kind, value)
   where sent.account_id <> given.giver and sent.started_at > given.given_at
@@ -48,11 +52,11 @@ taken as (
 
 -- Most conversations are one account's. Numbers tell these apart in little memory.
 perhaps_passed_on as materialized (
-  select hash(conversation_id) as number
+  select quick_number(conversation_id) as number
   from exchanges
   where conversation_id is not null
   group by number
-  having min(hash(account_id)) <> max(hash(account_id))
+  having min(quick_number(account_id)) <> max(quick_number(account_id))
 ),
 
 visits as (
@@ -60,21 +64,21 @@ visits as (
     conversation_id,
     account_id,
     min(started_at) as first_at,
-    arg_min(exchange_id, (started_at, exchange_id)) as exchange_id,
-    arg_min(model, (started_at, exchange_id)) as model,
-    arg_min(turn_index, (started_at, exchange_id)) as first_turn
+    min_by(exchange_id, (started_at, exchange_id)) as exchange_id,
+    min_by(model, (started_at, exchange_id)) filter (where model is not null) as model,
+    min_by(turn_index, (started_at, exchange_id)) filter (where turn_index is not null) as first_turn
   from exchanges
-  where hash(conversation_id) in (select number from perhaps_passed_on)
+  where quick_number(conversation_id) in (select number from perhaps_passed_on)
   group by conversation_id, account_id
 ),
 
 begun as (
   select
     conversation_id,
-    arg_min(account_id, (first_at, exchange_id)) as giver,
+    min_by(account_id, (first_at, exchange_id)) as giver,
     min(first_at) as given_at,
-    arg_min(model, (first_at, exchange_id)) as model,
-    arg_min(first_turn, (first_at, exchange_id)) as first_turn
+    min_by(model, (first_at, exchange_id)) filter (where model is not null) as model,
+    min_by(first_turn, (first_at, exchange_id)) filter (where first_turn is not null) as first_turn
   from visits
   group by conversation_id
   having count(*) > 1
@@ -89,7 +93,7 @@ continued as (
     begun.giver,
     visits.account_id as taker,
     begun.given_at,
-    null::timestamptz as given_again,
+    moment(null) as given_again,
     visits.first_at as taken_at,
     visits.exchange_id,
     coalesce(visits.model <> begun.model, false) as other_model
@@ -100,7 +104,7 @@ continued as (
 
 select
   kind,
-  ('0x' || substr(md5(kind || ':' || value), 1, 15))::bigint as value,
+  stable_hash(kind || ':' || value) as value,
   giver,
   taker,
   epoch_us(given_at) as given_at,

@@ -30,38 +30,42 @@ places as (
     account_id,
     kind,
     place,
-    [count(*), count(*) filter (serves), epoch_us(min(started_at) filter (not serves))] as counted
+    place_counts(
+      count(*),
+      count(*) filter (where serves),
+      epoch_us(min(started_at) filter (where not serves))
+    ) as counted
   from (
-    select *, unnest(['network', 'client']) as kind, unnest([client_net_token, client]) as place
+    select campaign_id, account_id, started_at, serves, client_net_token as network, client
     from marked
   )
-  where place is not null
-  group by all
+  unpivot (place for kind in (network, client))
+  group by campaign_id, account_id, kind, place
 ),
 
 listed as (
   select
     campaign_id,
     account_id,
-    list(counted) filter (kind = 'network') as networks,
-    list(counted) filter (kind = 'client') as clients
+    array_agg(counted) filter (where kind = 'network') as networks,
+    array_agg(counted) filter (where kind = 'client') as clients
   from places
-  group by all
+  group by campaign_id, account_id
 )
 
 select
   campaign_id,
   account_id,
   count(*) as exchanges,
-  count(*) filter (serves) as serving,
-  coalesce(sum(output_tokens) filter (serves), 0) as serving_tokens,
-  epoch_us(min(started_at) filter (serves)) as first_serving,
-  epoch_us(max(started_at) filter (serves)) as last_serving,
-  count(distinct end_user_token) filter (not serves) as other_end_users,
-  coalesce(list_sort(list(distinct credential_id) filter (serves and credential_id is not null)), [])
+  count(*) filter (where serves) as serving,
+  cast(coalesce(sum(output_tokens) filter (where serves), 0) as bigint) as serving_tokens,
+  epoch_us(min(started_at) filter (where serves)) as first_serving,
+  epoch_us(max(started_at) filter (where serves)) as last_serving,
+  count(distinct end_user_token) filter (where not serves) as other_end_users,
+  array_agg(distinct credential_id) filter (where serves and credential_id is not null)
     as credentials,
-  coalesce(any_value(networks), []) as networks,
-  coalesce(any_value(clients), []) as clients
+  any_value(networks) as networks,
+  any_value(clients) as clients
 from marked
 left join listed using (campaign_id, account_id)
 group by campaign_id, account_id

@@ -4,7 +4,8 @@
 -- Country and language are not facts: they are never evidence.
 -- A value is hashed with its kind, so that nothing readable leaves this query.
 with from_accounts as materialized (
-  unpivot (
+  select account_id, created_at, kind, fact
+  from (
     select
       account_id,
       created_at,
@@ -15,8 +16,7 @@ with from_accounts as materialized (
       signup_net_token as signup_network
     from accounts
   )
-  on payment, device, phone, email, signup_network
-  into name kind value fact
+  unpivot (fact for kind in (payment, device, phone, email, signup_network))
 ),
 
 per_exchange as not materialized (
@@ -35,8 +35,9 @@ per_exchange as not materialized (
     prefix_digests,
     -- Client software, sampling settings and limits read as one fingerprint: each alone is common.
     case when user_agent is not null or tls_fingerprint is not null then
-      concat_ws('|', user_agent, tls_fingerprint, temperature, max_output_tokens,
-        settings.top_p, settings.seed, settings.n, settings.reasoning_effort)
+      concat_ws('|', user_agent, tls_fingerprint, number_text(temperature),
+        cast(max_output_tokens as string), number_text(settings.top_p),
+        cast(settings.seed as string), cast(settings.n as string), settings.reasoning_effort)
     end as client
   from exchanges
 ),
@@ -61,25 +62,25 @@ used as not materialized (
   select account_id, 'reasoning_block' as kind, reasoning_signature_issued as fact, started_at
   from per_exchange
   union all
-  select account_id, 'reasoning_block' as kind, unnest(reasoning_signatures_presented) as fact,
+  select account_id, 'reasoning_block' as kind, explode(reasoning_signatures_presented) as fact,
     started_at
   from per_exchange
   union all
   -- An answer given to one account and sent again as history by another.
   select account_id, 'continuation' as kind, output_digest as fact, started_at from per_exchange
   union all
-  select account_id, 'continuation' as kind, unnest(prefix_digests) as fact, started_at
+  select account_id, 'continuation' as kind, explode(prefix_digests) as fact, started_at
   from per_exchange
 ),
 
 -- Most values belong to one account. Numbers tell them apart in little memory; two values that
 -- have one number are no more than asked about in vain.
 hashed as not materialized (
-  select hash(kind, fact) as number, hash(account_id) as holder
+  select quick_number_of_two(kind, fact) as number, quick_number(account_id) as holder
   from used
   where fact is not null
   union all
-  select hash(kind, fact) as number, hash(account_id) as holder
+  select quick_number_of_two(kind, fact) as number, quick_number(account_id) as holder
   from from_accounts
 ),
 
@@ -93,12 +94,12 @@ perhaps_shared as materialized (
 facts as (
   select account_id, kind, fact, 1 as exchanges, created_at as first_seen
   from from_accounts
-  where hash(kind, fact) in (select number from perhaps_shared)
+  where quick_number_of_two(kind, fact) in (select number from perhaps_shared)
   union all
   select account_id, kind, fact, count(*) as exchanges, min(started_at) as first_seen
   from used
-  where fact is not null and hash(kind, fact) in (select number from perhaps_shared)
-  group by account_id, kind, fact, time_bucket(to_hours($hours::integer), started_at)
+  where fact is not null and quick_number_of_two(kind, fact) in (select number from perhaps_shared)
+  group by account_id, kind, fact, epoch_us(started_at) - epoch_us(started_at) % ($hours * 3600000000)
 ),
 
 shared as (
@@ -112,7 +113,7 @@ select
   facts.account_id,
   facts.kind,
   -- 60 bits of md5: the same in every engine, and a signed 64-bit column holds it.
-  ('0x' || substr(md5(facts.kind || ':' || facts.fact), 1, 15))::bigint as value,
+  stable_hash(facts.kind || ':' || facts.fact) as value,
   facts.exchanges,
   coalesce(epoch_us(facts.first_seen), 0) as first_seen
 from facts
