@@ -148,11 +148,8 @@ def _batch(waiting: list[ParsedRow]) -> RowBatch:
 def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
     """What the adapter says; an adapter that fails on content has found an unreadable file."""
     try:
-        if reason := unusable_as_a_whole(path):
-            yield Unreadable(0, reason)
-            return
-        if path.stat().st_size == 0 and path.suffix.lower() != ".parquet":
-            yield Remark(EMPTY_FILE)
+        if said := _said_of_the_whole(path):
+            yield said
             return
         yield from adapter.read(path)
     except StillwatchError:
@@ -162,3 +159,15 @@ def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
         yield Unreadable(0, f"the file cannot be read: {reason}.")
     except Exception as error:  # one format's mistake must not cost the other files
         yield Unreadable(0, f"the rest of the file cannot be read ({type(error).__name__}).")
+
+
+def _said_of_the_whole(path: Path) -> Unreadable | Remark | None:
+    """What the first bytes say of a file; of one that cannot be opened the adapter says why."""
+    try:
+        if reason := unusable_as_a_whole(path):
+            return Unreadable(0, reason)
+        if path.stat().st_size == 0 and path.suffix.lower() != ".parquet":
+            return Remark(EMPTY_FILE)
+    except OSError:
+        pass
+    return None
