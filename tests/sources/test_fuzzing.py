@@ -25,6 +25,7 @@ from stillwatch.sources.adapter import ParsedRow, Remark, Unreadable
 # So long may a seed wait, for a pipe or on a busy machine; how long it may work, the worker knows.
 SECONDS = 900
 PEAK_KB = 1_000_000
+SEEDS_OF_A_PROCESS = 2_000  # an import is a process; what thousands leave behind in one is nobody's
 _MOST_FINDINGS = 50
 
 
@@ -35,9 +36,13 @@ class Worker:
         self.folder = folder
         self.errors = folder / "errors.txt"
         self.process: subprocess.Popen[str] | None = None
+        self.played = 0
 
     def play(self, seed: int) -> dict[str, Any]:
         """What became of a seed; `wrong` says what was."""
+        self.played += 1
+        if self.played % SEEDS_OF_A_PROCESS == 0:
+            self.end()
         process = self._running()
         assert process.stdin
         assert process.stdout
