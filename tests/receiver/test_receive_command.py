@@ -56,6 +56,18 @@ def test_one_lake_has_one_receiver(tmp_path: Path) -> None:
     assert "another receiver" in second.stderr
 
 
+def test_asked_to_end_at_once_it_folds_open_calls(tmp_path: Path) -> None:
+    """The wish may be there before the second process has begun to listen for it."""
+    receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")
+    span = MessageToJson(traces(model_call(1))).encode()
+    receiving.post("/v1/traces", span, {"content-type": "application/json"})
+
+    exit_status, words = receiving.stop()
+
+    assert exit_status == 0, words
+    assert len(lake_rows(tmp_path / "lake", "exchanges")) == 1
+
+
 def test_a_killed_receiver_leaves_open_calls_open(tmp_path: Path) -> None:
     """Whole exchanges are folded by its second process; a call whose pieces still come is not."""
     receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "600")

@@ -18,8 +18,8 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from stillwatch.identity import Key
 from stillwatch.receiver.folding import Folder
@@ -95,7 +95,8 @@ def main() -> int:
     """Fold until the input ends."""
     for kind in (signal.SIGINT, signal.SIGTERM):
         signal.signal(kind, signal.SIG_IGN)  # sent to the whole group; the receiver decides
-    pipe = sys.stdin.buffer
+    # Unbuffered: what follows the first line is waited for on the pipe itself.
+    pipe = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     told = json.loads(pipe.readline() or b"null")
     if told is None:
         return 0
@@ -108,7 +109,7 @@ def main() -> int:
         return _fold_until_end(folder, pipe, told["every"])
 
 
-def _fold_until_end(folder: Folder, pipe: IO[bytes], every: float) -> int:
+def _fold_until_end(folder: Folder, pipe: FileIO, every: float) -> int:
     waits, stops = every, False
     while True:
         said = _heard(pipe, waits)
@@ -123,7 +124,7 @@ def _fold_until_end(folder: Folder, pipe: IO[bytes], every: float) -> int:
         waits = max(0.0, every - took) if went_well else _AFTER_FAILURE_SECONDS
 
 
-def _heard(pipe: IO[bytes], seconds: float) -> bytes | None:
+def _heard(pipe: FileIO, seconds: float) -> bytes | None:
     """What the receiver says within the time, if anything; nothing at all is the end."""
     ready, _, _ = select.select([pipe], [], [], seconds)
     return os.read(pipe.fileno(), 4096) if ready else None
