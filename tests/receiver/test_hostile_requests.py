@@ -77,6 +77,7 @@ def test_bombs_are_refused_everywhere(station: Station, endpoint: str, kind: str
         (b"\x1f\x8bnothing", 400),
         (gzip.compress(b"") * 100, 413),
     ],
+    ids=["nested", "torn", "no gzip", "many members"],  # the bytes hold the time
 )
 def test_damaged_or_nested_gzip_is_refused(body: bytes, status: int) -> None:
     """Packed twice, cut off, wrong, or in many parts."""
