@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from spark_cluster import ZONE, Cluster
+from spark_cluster import CORES, ZONE, Cluster
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A master and two workers, which believe to be in another zone, as the driver does."""
-    before = os.environ.get("TZ")
-    os.environ["TZ"] = ZONE
-    time.tzset()
-    cluster = Cluster(tmp_path_factory.mktemp("cluster") / "daemons", workers=2)
-    try:
-        yield cluster
-    finally:
-        cluster.stop()
-        if before is None:
-            del os.environ["TZ"]
-        else:
-            os.environ["TZ"] = before
+    """A master and three workers, which believe to be in another zone, as the driver does.
+
+    An application takes two of them, so that one is left for another, or for when one dies.
+    """
+    folder = tmp_path_factory.mktemp("cluster")
+    (folder / "spark-defaults.conf").write_text(f"spark.cores.max {CORES}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", ZONE)
+        patch.setenv("SPARK_CONF_DIR", str(folder))
         time.tzset()
+        cluster = Cluster(folder / "daemons", workers=CORES + 1)
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+    time.tzset()
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,10 @@ ZONE = "Asia/Kathmandu"
 """Where the daemons believe to be: 5:45 from UTC, so that no day of theirs is one of ours."""
 
 
+CORES = 2
+"""How many cores, each of another worker, an application of the tests gets."""
+
+
 class Cluster:
     """Started with `Cluster(folder, workers)`, ended with `stop`; each worker has one core."""
 
@@ -40,12 +44,23 @@ class Cluster:
         )
         self._wait_for("master", "I have been elected leader")
         for _ in range(workers):
-            self.add_worker()
-        for number in range(1, workers + 1):
+            self._start_worker()
+        self._wait_for_workers()
+
+    def add_worker(self) -> None:
+        """One more worker, ready to work."""
+        self._start_worker()
+        self._wait_for_workers()
+
+    def busy_worker(self) -> subprocess.Popen[bytes]:
+        """A worker that lives and has an executor."""
+        return next(w for w in self.workers if w.poll() is None and _children(w.pid))
+
+    def _wait_for_workers(self) -> None:
+        for number in range(1, len(self.workers) + 1):
             self._wait_for(f"worker{number}", "Successfully registered")
 
-    def add_worker(self) -> subprocess.Popen[bytes]:
-        """One more worker; a running application gets its core as soon as it is registered."""
+    def _start_worker(self) -> None:
         name = f"worker{len(self.workers) + 1}"
         worker = self._start(
             name,
@@ -54,7 +69,6 @@ class Cluster:
             *("--work-dir", self._folder / name, "--webui-port", _free_port(), self.url),
         )
         self.workers.append(worker)
-        return worker
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
         """End a worker with its executor as a power cut would."""
@@ -93,6 +107,18 @@ class Cluster:
             if time.monotonic() > ends:
                 raise TimeoutError(f"{name} did not come up:\n{text[-2000:]}")
             time.sleep(0.2)
+
+
+def _children(pid: int) -> list[int]:
+    """What the threads of a process have started and what still lives of it."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _listed(task)]
+
+
+def _listed(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:
+        return []
 
 
 def _free_port() -> int:
