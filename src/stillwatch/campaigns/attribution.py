@@ -71,8 +71,7 @@ def match_profiles(traffic: Traffic, log: Log, profiles: Sequence[ActorProfile])
             if getattr(profile, family):
                 families[family] = values.get((number, family), np.zeros(accounts, np.bool_))
         shown.append(families)
-    active = np.bincount(traffic.accounts, minlength=accounts) > 0
-    return Matches(tuple(profiles), tuple(shown), active)
+    return Matches(tuple(profiles), tuple(shown), traffic.exchanges > 0)
 
 
 def attribute(

@@ -26,7 +26,7 @@ from scipy.special import gammaln
 from stillwatch.campaigns.evalues import conformal_martingale, largest_martingale
 from stillwatch.linking.groups import Group
 from stillwatch.signals import division, synchrony
-from stillwatch.signals.owners import Wording, evenly, rows_by_account
+from stillwatch.signals.owners import Wording, evenly
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -120,7 +120,7 @@ def own_work(traffic: Traffic, wording: Wording) -> Work:
 
     A group is judged on the exchanges that carry its templates; so is an account.
     """
-    rows, starts = rows_by_account(traffic)
+    rows, starts = traffic.by_account.order, traffic.by_account.starts
     accounts = len(starts) - 1
     owner = np.repeat(np.arange(accounts), np.diff(starts))
     templated = wording.fixed_share[rows] >= 0.3
@@ -303,7 +303,7 @@ def _strangers(
     traffic: Traffic, work: Work, linked: list[IntArray], generator: np.random.Generator
 ) -> list[tuple[IntArray, list[IntArray]]]:
     """Pools of accounts in no group, drawn at random among those with prompts of like length."""
-    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    exchanges = traffic.exchanges
     enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
     alone = np.setdiff1d(enough, np.concatenate(linked)) if linked else enough
     own = work.only(alone)

@@ -64,8 +64,8 @@ def circumstances_of(weighed: Weighed, group: WeighedGroup, facts: Facts) -> Cir
     senders = traffic.accounts[rows].astype(np.int64)
     worded = traffic.input_words[rows] > 0
     all_of = traffic.exchanges[accounts]
-    own_of = np.searchsorted(np.sort(senders), np.stack([accounts, accounts + 1]))
-    own_of = own_of[1] - own_of[0]
+    begins, ends = np.searchsorted(np.sort(senders), np.stack([accounts, accounts + 1]))
+    own_of = ends - begins
     instructions = traffic.system_hashes[rows][traffic.system_words[rows] > 0]
     scores = group.acts.division_scores
     known = scores[~np.isnan(scores)]

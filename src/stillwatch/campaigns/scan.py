@@ -136,12 +136,12 @@ def scan(
     last = int(evidence.traffic.started[-1]) + 1 if len(evidence.traffic) else 0
     moment = min(microseconds(log.as_of), last)
     flags = FirstFlags(moment)
-    remembered = (
-        RememberedLooks(settings.looks, evidence, settings.without)
-        if settings.looks is not None and len(evidence.traffic)
-        else None
-    )
     if prepared is not None:
+        remembered = (
+            RememberedLooks(settings.looks, evidence, settings.without)
+            if settings.looks is not None and len(evidence.traffic)
+            else None
+        )
         replay = Replay(
             evidence,
             prepared,

@@ -355,7 +355,7 @@ def _scene(
 
 def _owners(traffic: Traffic, scores: FloatArray, openly: list[WeighedGroup]) -> Owners:
     """Every account with enough work as an owner of its own, and every open group as one."""
-    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    exchanges = traffic.exchanges
     enough = np.flatnonzero(exchanges >= MINIMUM_WORK)
     return Owners(
         accounts=np.concatenate([enough, np.full(len(openly), -1)]),

@@ -7,8 +7,6 @@ Nothing compares all pairs, and a hub glues nobody: what many share weighs next 
 
 from __future__ import annotations
 
-import numpy as np
-
 from stillwatch.linking.communities import find_communities
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import take_members
@@ -31,6 +29,6 @@ def group_accounts(
 
     Cost: linear in the uses of fragments and the sightings of facts, but for sorting.
     """
-    exchanges = np.bincount(traffic.accounts, minlength=len(traffic.account_names))
+    exchanges = traffic.exchanges
     membership, by_facts = find_communities(fragments, facts, exchanges, parameters)
     return take_members(traffic, fragments, membership, by_facts, exchanges, parameters)

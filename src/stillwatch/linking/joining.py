@@ -11,7 +11,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.linking.likeness import MEETING, Likeness, components
+from stillwatch.linking.likeness import MEETING, Likeness, components, row_products
 from stillwatch.signals.places import Places
 
 __all__ = ["joined"]
@@ -130,30 +130,13 @@ class _Rows:
     def alike(self, pairs: tuple[IntArray, IntArray], least: float) -> _Pairs:
         """Those of these pairs that are alike enough."""
         a, b = pairs
-        products = self._products(a, b)
+        width = len(self.used_by)
+        products = row_products(self.columns, self.values, (self.begins, self.ends), width, a, b)
         alike = (
             products / (self.sizes[a] * self.sizes[b]) / np.sqrt(self.within[a] * self.within[b])
         )
         enough = alike >= least
         return _Pairs(a[enough], b[enough], alike[enough])
-
-    def _products(self, a: IntArray, b: IntArray) -> FloatArray:
-        """The products of rows a with rows b, one by one."""
-        lengths = self.ends - self.begins
-        a_is_long = lengths[a] > lengths[b]
-        long, short = np.where(a_is_long, a, b), np.where(a_is_long, b, a)
-        order = np.argsort(long, kind="stable")
-        found = np.empty(len(a))
-        found[order] = _products(
-            self.begins,
-            self.ends,
-            self.columns,
-            self.values,
-            long[order],
-            short[order],
-            np.zeros(len(self.used_by)),
-        )
-        return found
 
     def meeting_anybody(self) -> tuple[IntArray, IntArray]:
         """All pairs of one kind that meet in a fragment which few use."""
@@ -233,31 +216,6 @@ def _nearest_to_each_other(pairs: _Pairs, count: int) -> tuple[IntArray, IntArra
     nearest[own[order]] = other[order]
     mutual = (nearest[pairs.a] == pairs.b) & (nearest[pairs.b] == pairs.a)
     return pairs.a[mutual], pairs.b[mutual]
-
-
-@nb.njit(cache=True, nogil=True)
-def _products(begins, ends, columns, values, long, short, laid_out):  # type: ignore[no-untyped-def]
-    """Products of two rows at a time; pairs with one long row stand together, which is laid out once.
-
-    Args:
-        laid_out: Room for a row, zeros.
-    """
-    found = np.zeros(len(long))
-    before = -1
-    for pair in range(len(long)):
-        row = long[pair]
-        if row != before:
-            if before >= 0:
-                for k in range(begins[before], ends[before]):
-                    laid_out[columns[k]] = 0.0
-            for k in range(begins[row], ends[row]):
-                laid_out[columns[k]] = values[k]
-            before = row
-        total = 0.0
-        for k in range(begins[short[pair]], ends[short[pair]]):
-            total += laid_out[columns[k]] * values[k]
-        found[pair] = total
-    return found
 
 
 @nb.njit(cache=True, nogil=True)

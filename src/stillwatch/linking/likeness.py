@@ -87,28 +87,52 @@ def row_squares(use: csr_matrix) -> FloatArray:
     return np.asarray(squares, np.float64)
 
 
-def row_products(use: csr_matrix, a: IntArray, b: IntArray) -> FloatArray:
-    """The products of rows a with rows b, one by one."""
-    use.sort_indices()
-    return np.asarray(_products(use.indptr, use.indices, use.data, a, b), np.float64)
+def row_products(
+    columns: IntArray,
+    values: FloatArray,
+    bounds: tuple[IntArray, IntArray],
+    width: int,
+    a: IntArray,
+    b: IntArray,
+) -> FloatArray:
+    """The products of rows a with rows b, one by one.
+
+    Args:
+        columns, values: Of all rows, ascending in each.
+        bounds: Where each row begins in them, and where it ends.
+        width: How many columns there are.
+    """
+    lengths = bounds[1] - bounds[0]
+    a_is_long = lengths[a] > lengths[b]
+    long, short = np.where(a_is_long, a, b), np.where(a_is_long, b, a)
+    order = np.argsort(long, kind="stable")
+    found = np.empty(len(a))
+    found[order] = _products(*bounds, columns, values, long[order], short[order], np.zeros(width))
+    return found
 
 
 @nb.njit(cache=True, nogil=True)
-def _products(starts, columns, values, a, b):  # type: ignore[no-untyped-def]
-    """Two rows at a time, both ascending in columns: nothing is copied."""
-    found = np.zeros(len(a))
-    for pair in range(len(a)):
-        i, j = starts[a[pair]], starts[b[pair]]
-        i_end, j_end = starts[a[pair] + 1], starts[b[pair] + 1]
-        while i < i_end and j < j_end:
-            if columns[i] < columns[j]:
-                i += 1
-            elif columns[i] > columns[j]:
-                j += 1
-            else:
-                found[pair] += values[i] * values[j]
-                i += 1
-                j += 1
+def _products(begins, ends, columns, values, long, short, laid_out):  # type: ignore[no-untyped-def]
+    """Products of two rows at a time; pairs with one long row stand together, which is laid out once.
+
+    Args:
+        laid_out: Room for a row, zeros.
+    """
+    found = np.zeros(len(long))
+    before = -1
+    for pair in range(len(long)):
+        row = long[pair]
+        if row != before:
+            if before >= 0:
+                for k in range(begins[before], ends[before]):
+                    laid_out[columns[k]] = 0.0
+            for k in range(begins[row], ends[row]):
+                laid_out[columns[k]] = values[k]
+            before = row
+        total = 0.0
+        for k in range(begins[short[pair]], ends[short[pair]]):
+            total += laid_out[columns[k]] * values[k]
+        found[pair] = total
     return found
 
 

@@ -8,7 +8,6 @@ from scipy.sparse import coo_matrix, vstack
 
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.likeness import Likeness, row_products, row_squares
-from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.templates import Fragments
 from stillwatch.signals.traffic import Traffic
 
@@ -40,11 +39,10 @@ def take_members(
     chosen = _choose(traffic, fragments, membership, private, exchanges, parameters)
     taken = chosen >= 0
     groups = _with_wording(traffic, fragments, chosen, exchanges, parameters)
-    order, starts = rows_by_account(traffic)
     alone = np.flatnonzero((exchanges > 0) & ~taken)
     for members in _split(by_facts[alone], alone).values():
         if len(members) >= parameters.minimum_accounts:
-            rows = np.sort(np.concatenate([order[starts[a] : starts[a + 1]] for a in members]))
+            rows = traffic.by_account.of(members)
             groups.append(Group(members, np.zeros(0, np.int64), rows, by_wording=False))
     return sorted(groups, key=lambda group: int(group.rows[0]))
 
@@ -125,7 +123,15 @@ def _likeness(
     of_community, _, _ = likeness.of_communities(place.ravel())
     at = np.minimum(np.searchsorted(labels, community), len(labels) - 1)
     everybody = vstack([likeness.use, of_community], format="csr")
-    both = row_products(everybody, account, len(exchanges) + at)
+    everybody.sort_indices()
+    both = row_products(
+        everybody.indices,
+        everybody.data,
+        (everybody.indptr[:-1], everybody.indptr[1:]),
+        everybody.shape[1],
+        account,
+        len(exchanges) + at,
+    )
     squares, others = row_squares(likeness.use)[account], row_squares(of_community)[at]
     # Nobody is compared with itself.
     inside = of_account[account] == community

@@ -96,7 +96,7 @@ def _populations(scene: Scene) -> dict[str, Population]:
     """Every account's fingerprints, among accounts of its plan that say as much."""
     traffic, known = scene.traffic, scene.attributes
     accounts = len(traffic.account_names)
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     alike = together(known.plan + 1, np.log2(np.maximum(exchanges, 1)).astype(np.int64))
     requests = traffic.requests
     agent, tls = (

@@ -42,7 +42,7 @@ def measure(scene: Scene) -> Tell:
     templated = scene.wording.fixed_share >= TEMPLATED
     turned, parts = _turned(traffic, np.arange(len(traffic)), templated, traffic.accounts, accounts)
     shared = strangers_of(traffic) >= STRANGERS
-    volume = np.bincount(traffic.accounts, minlength=accounts)
+    volume = traffic.exchanges
     volumes = np.searchsorted(VOLUMES, volume, side="right") - 1
     log_e, largest, observed, usual, members, rows = [], [], [], [], [], []
     for group in scene.groups:

@@ -78,7 +78,7 @@ def volumes(scene: Scene) -> FloatArray:
     """Exchanges a day from the account's first to its last, at least one day; NaN with too few."""
     traffic = scene.traffic
     accounts = len(traffic.account_names)
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     first, last = np.full(accounts, np.iinfo(np.int64).max), np.zeros(accounts, np.int64)
     np.minimum.at(first, traffic.accounts, traffic.started)
     np.maximum.at(last, traffic.accounts, traffic.started)

@@ -37,7 +37,7 @@ def untouched(scene: Scene) -> FloatArray:
     """
     traffic, wording = scene.traffic, scene.wording
     accounts = len(traffic.account_names)
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     alone = wording.single_turn & wording.first_of_item
     part = np.bincount(traffic.accounts, alone, minlength=accounts) / np.maximum(exchanges, 1)
     told = np.bincount(traffic.accounts, traffic.turns >= 0, minlength=accounts) > 0

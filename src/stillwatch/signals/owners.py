@@ -25,7 +25,6 @@ __all__ = [
     "numbered",
     "read_repeats",
     "read_wording",
-    "rows_by_account",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -50,11 +49,6 @@ class Wording:
     fixed_share: npt.NDArray[np.float32]
     single_turn: npt.NDArray[np.bool_]
     first_of_item: npt.NDArray[np.bool_]
-
-
-def rows_by_account(traffic: Traffic) -> tuple[IntArray, IntArray]:
-    """Exchanges ordered by account, then time, and where each account's begin."""
-    return traffic.by_account.order, traffic.by_account.starts
 
 
 def evenly(rows: IntArray, limit: int) -> IntArray:
@@ -141,7 +135,7 @@ def read_wording(traffic: Traffic, repeats: Repeats | None = None) -> Wording:
     """
     repeats = repeats or read_repeats(traffic)
     rows = len(traffic)
-    order, starts = rows_by_account(traffic)
+    order, starts = traffic.by_account.order, traffic.by_account.starts
     fixed = np.zeros(rows, np.float32)
     _fixed_shares(order, starts, traffic.shingles.values, traffic.shingles.starts, fixed, SAMPLE)
     alone = repeats.first_of_conversation[:rows] & (repeats.goes_on[:rows] >= rows)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.peers import Figure, tell_of
 from stillwatch.signals.request_columns import STATUSES
 from stillwatch.signals.tell import Scene, Tell
@@ -44,7 +43,7 @@ def fewer_refusals(scene: Scene) -> FloatArray:
     """
     traffic = scene.traffic
     status = traffic.requests.status
-    order, _ = rows_by_account(traffic)
+    order = traffic.by_account.order
     order = order[np.isin(status[order], (REFUSED, ANSWERED))]
     owner = traffic.accounts[order]
     accounts = len(traffic.account_names)

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from stillwatch.signals.exact_counts import Outcome, compare_counts
-from stillwatch.signals.owners import rows_by_account
 from stillwatch.signals.places import ranked
 from stillwatch.signals.request_columns import STATUSES
 from stillwatch.signals.tell import Scene, Suspects, Tell, examples
@@ -61,7 +60,7 @@ def measure(scene: Scene) -> Tell:
     checks = find_checks(scene)
     asks = np.zeros(accounts, np.bool_)
     asks[traffic.accounts[checks.rows]] = True
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     stratum = np.searchsorted(VOLUMES, exchanges, side="right") - 1
     log_e, largest, observed, usual, members, rows = [], [], [], [], [], []
     for group in scene.groups:
@@ -100,7 +99,7 @@ def find_checks(scene: Scene) -> Checks:
     """
     traffic = scene.traffic
     accounts = len(traffic.account_names)
-    order, _ = rows_by_account(traffic)
+    order = traffic.by_account.order
     order = order[scene.wording.single_turn[order] & (traffic.input_words[order] > 0)]
     order = order[np.lexsort((traffic.input_hashes[order], traffic.accounts[order]))]
     owner, text = traffic.accounts[order], traffic.input_hashes[order]
@@ -112,7 +111,7 @@ def find_checks(scene: Scene) -> Checks:
     again[later] = before & (started[later] - started[later - 1] >= APART)
     pair = np.cumsum(~same) - 1
     often = np.bincount(pair, again, minlength=len(pair))[pair] >= TIMES - 1
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     beside = np.bincount(owner, often, minlength=accounts) < BESIDE * exchanges
     kept = again & often & beside[owner]
     rows = order[kept]

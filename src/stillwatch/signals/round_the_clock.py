@@ -64,7 +64,7 @@ def full_at_once(scene: Scene) -> FloatArray:
     accounts = len(traffic.account_names)
     if len(traffic) == 0:
         return np.full(accounts, np.nan)
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     first = np.full(accounts, np.iinfo(np.int64).max)
     last = np.zeros(accounts, np.int64)
     np.minimum.at(first, traffic.accounts, traffic.started)

@@ -6,7 +6,8 @@ Weighted by rarity in this population, never by a list. Card: `docs/signals/shar
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ _OPENED_WITH = frozenset({"payment", "phone", "email"})
 _TIES_NOBODY = _COMES_WITH_A_PLACE | _COMES_WITH_A_PROGRAM | _COMES_WITH_WORDING | _IS_PASSED_ON
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """One entry for each account and shared value.
 
@@ -65,19 +66,14 @@ class Facts:
     accounts: IntArray
     value: IntArray
     exchanges: IntArray
-    _places: list[Places] = field(default_factory=list, init=False, repr=False, compare=False)
-    _tying: dict[int, npt.NDArray[np.bool_]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def of_accounts(self, accounts: IntArray) -> IntArray:
         """The entries of these accounts, ascending; each account is given once."""
-        return self._by_account().of(accounts)
+        return self._by_account.of(accounts)
 
+    @cached_property
     def _by_account(self) -> Places:
-        if not self._places:
-            self._places.append(Places.of_column(self.accounts))
-        return self._places[0]
+        return Places.of_column(self.accounts)
 
     def tied_shares(
         self, groups: Sequence[IntArray], active: int, allied: Sequence[bool] | None = None
@@ -101,7 +97,7 @@ class Facts:
         """
         allied = allied or [False] * len(groups)
         pool, partners = _pools(groups, allied)
-        entries, which = self._by_account().each(partners)
+        entries, which = self._by_account.each(partners)
         theirs, pool_of = self.only(entries), pool[which] << 32
         able = (self.rare(active) & ~self._of(_TIES_NOBODY))[entries]
         value, holder = pool_of | theirs.value, pool_of | theirs.accounts
@@ -153,15 +149,19 @@ class Facts:
             exchanges=self.exchanges[entries],
         )
 
-    @property
+    @cached_property
     def kept_by_one_hand(self) -> npt.NDArray[np.bool_]:
         """Facts that strangers do not meet in: not networks, not clients."""
         return ~self._of(_MET_BY_CHANCE)
 
     def rare(self, active: int) -> npt.NDArray[np.bool_]:
         """Values that fewer accounts hold than the root of N: an answer of one word is history too."""
-        holders = np.bincount(self.value, minlength=int(self.value.max(initial=-1)) + 1)
-        return np.asarray(holders[self.value] <= np.sqrt(active))
+        return np.asarray(self._holders <= np.sqrt(active))
+
+    @cached_property
+    def _holders(self) -> IntArray:
+        """How many accounts hold the value of each entry."""
+        return np.bincount(self.value)[self.value]
 
     def opened_with(self, accounts: IntArray, active: int) -> list[frozenset[int]]:
         """The rare cards and contacts that each of these accounts was opened with, by number."""
@@ -179,15 +179,14 @@ class Facts:
         A card, a device, a contact, a key, a history or a reasoning block that fewer accounts hold
         than the root of N. Networks and clients do not count: strangers meet there.
         """
-        held = self._kept_and_rare(active)
-        in_some, in_others = (self.of_accounts(side) for side in (some, others))
-        values = self.value[in_some[held[in_some]]]
-        return bool(np.isin(values, self.value[in_others[held[in_others]]]).any())
+        in_some, in_others = (self._tying_values(side, active) for side in (some, others))
+        return bool(np.isin(in_some, in_others).any())
 
-    def _kept_and_rare(self, active: int) -> npt.NDArray[np.bool_]:
-        if active not in self._tying:
-            self._tying[active] = self.kept_by_one_hand & self.rare(active)
-        return self._tying[active]
+    def _tying_values(self, accounts: IntArray, active: int) -> IntArray:
+        entries = self.of_accounts(accounts)
+        rare = self._holders[entries] <= np.sqrt(active)
+        values: IntArray = self.value[entries[self.kept_by_one_hand[entries] & rare]]
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def bins_of(scores: FloatArray) -> IntArray:
 def kinds(traffic: Traffic, single_turn: npt.NDArray[np.bool_], plan: IntArray) -> IntArray:
     """Number the kinds of account: plan × automated or not; across plans where a plan has few."""
     accounts = len(traffic.account_names)
-    exchanges = np.bincount(traffic.accounts, minlength=accounts)
+    exchanges = traffic.exchanges
     alone = np.bincount(traffic.accounts, single_turn, minlength=accounts)
     automated = (alone >= AUTOMATED * np.maximum(exchanges, 1)).astype(np.int64)
     of_plan = 2 * (plan + 2) + automated

@@ -7,7 +7,8 @@ so it drops out before anything is compared. Card: `docs/signals/templates.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numba as nb
 import numpy as np
@@ -46,7 +47,7 @@ class TemplateParameters:
     present: float = 0.5
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fragments:
     """Fragments, and who used them when.
 
@@ -70,20 +71,22 @@ class Fragments:
     pair_fragments: IntArray
     pair_exchanges: IntArray
     keys: IntArray
-    _places: dict[str, Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def uses_of(self, fragments: IntArray) -> IntArray:
         """The uses of these fragments, ascending; each fragment is given once."""
-        return self._by_fragment("use_fragments").of(fragments)
+        return self._uses_by_fragment.of(fragments)
 
     def pairs_of(self, fragments: IntArray) -> IntArray:
         """The pairs of an account and one of these fragments, ascending; each is given once."""
-        return self._by_fragment("pair_fragments").of(fragments)
+        return self._pairs_by_fragment.of(fragments)
 
-    def _by_fragment(self, column: str) -> Places:
-        if column not in self._places:
-            self._places[column] = Places.of_column(getattr(self, column))
-        return self._places[column]
+    @cached_property
+    def _uses_by_fragment(self) -> Places:
+        return Places.of_column(self.use_fragments)
+
+    @cached_property
+    def _pairs_by_fragment(self) -> Places:
+        return Places.of_column(self.pair_fragments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +154,9 @@ def share_shingles(
     del kept
     begins = np.searchsorted(rows, np.arange(len(traffic) + 1))
     used = np.sort(_first_uses(by_account, traffic.accounts, begins, codes, len(keys)))
-    everything = SharedShingles(rows, codes, keys, rows[used].astype(np.int64), codes[used], -1, 0)
-    return replace(
-        everything.until(len(traffic), parameters.minimum_accounts),
-        all_rows=len(traffic),
-        minimum=parameters.minimum_accounts,
-    )
+    since = rows[used].astype(np.int64)
+    everything = SharedShingles(rows, codes, keys, since, codes[used], len(traffic), 1)
+    return everything.until(len(traffic), parameters.minimum_accounts)
 
 
 def mine_fragments(

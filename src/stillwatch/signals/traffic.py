@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class Ragged:
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Traffic:
     """Exchanges in order of `started_at`, then `exchange_id`; one entry a column and exchange.
 
@@ -96,25 +97,19 @@ class Traffic:
     requests: Requests
     locators: IntArray
     files: tuple[Path, ...]
-    _exchanges: list[IntArray] = field(default_factory=list, init=False, repr=False, compare=False)
-    _by_account: list[Places] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.accounts)
 
-    @property
+    @cached_property
     def exchanges(self) -> IntArray:
-        """How many exchanges each account has; counted once."""
-        if not self._exchanges:
-            self._exchanges.append(np.bincount(self.accounts, minlength=len(self.account_names)))
-        return self._exchanges[0]
+        """How many exchanges each account has."""
+        return np.bincount(self.accounts, minlength=len(self.account_names))
 
-    @property
+    @cached_property
     def by_account(self) -> Places:
-        """Where each account's exchanges stand, in time order; looked up once."""
-        if not self._by_account:
-            self._by_account.append(Places.of_column(self.accounts))
-        return self._by_account[0]
+        """Where each account's exchanges stand, in time order."""
+        return Places.of_column(self.accounts)
 
     def until(self, moment: int) -> Traffic:
         """The exchanges that started before `moment` (microseconds since 1970), as a view.
