@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 from stillwatch.receiver.limits import ReceiverLimits
+from stillwatch.sources.limits import parsed_json
+from stillwatch.sources.memory import TooLargeError
 
-__all__ = ["RefusedError", "unpacked_body"]
+__all__ = ["RefusedError", "json_of_body", "unpacked_body"]
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -43,6 +46,22 @@ def unpacked_body(body: bytes, *, is_packed: bool, limits: ReceiverLimits) -> by
     if content.startswith((_GZIP, _ZSTD)):
         raise RefusedError(400, "The body is packed twice, or its Content-Encoding is missing.")
     return content
+
+
+def json_of_body(body: bytes, limits: ReceiverLimits) -> Any:
+    """The one JSON value that a body is.
+
+    Raises:
+        RefusedError: It is none, or is nested too deeply or too large.
+    """
+    try:
+        return parsed_json(body, limits.common.nesting)
+    except RecursionError as error:
+        raise RefusedError(400, f"The JSON is {limits.common.too_deep}") from error
+    except TooLargeError as error:
+        raise RefusedError(413, str(error)) from error
+    except ValueError as error:
+        raise RefusedError(400, "The body is not JSON.") from error
 
 
 def _gunzipped(body: bytes, limits: ReceiverLimits) -> bytes:

@@ -19,9 +19,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from stillwatch.receiver.bodies import RefusedError
+from stillwatch.receiver.bodies import RefusedError, json_of_body
 from stillwatch.receiver.limits import ReceiverLimits
-from stillwatch.sources.limits import parsed_json
 from stillwatch.sources.memory import TooLargeError, bounded_memory
 from stillwatch.sources.otlp_calls import CALL_EVENTS, CALLER_ATTRIBUTES, is_model_call
 from stillwatch.sources.otlp_json import records_of_request
@@ -112,14 +111,7 @@ def read_otlp(
 
 
 def _json_records(body: bytes, limits: ReceiverLimits) -> Iterator[Record]:
-    try:
-        value = parsed_json(body, limits.common.nesting)
-    except RecursionError as error:
-        raise RefusedError(400, f"The JSON is {limits.common.too_deep}") from error
-    except TooLargeError as error:
-        raise RefusedError(413, str(error)) from error
-    except ValueError as error:
-        raise RefusedError(400, "The body is not JSON.") from error
+    value = json_of_body(body, limits)
     if value == {}:
         return iter(())  # a request may be empty
     records = records_of_request(value, 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from stillwatch.receiver.bodies import RefusedError
+from stillwatch.receiver.bodies import RefusedError, json_of_body
 from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.sources.limits import parsed_json
 from stillwatch.sources.litellm import LitellmAdapter
@@ -118,14 +118,7 @@ def _payloads(body: bytes, limits: ReceiverLimits) -> Iterator[Any]:
             payload = _object(line, limits)
             yield Rejected(line, payload) if isinstance(payload, str) else payload
         return
-    try:
-        value = parsed_json(text, limits.common.nesting)
-    except RecursionError as error:
-        raise RefusedError(400, f"The JSON is {limits.common.too_deep}") from error
-    except TooLargeError as error:
-        raise RefusedError(413, str(error)) from error
-    except ValueError as error:
-        raise RefusedError(400, "The body is not JSON.") from error
+    value = json_of_body(text, limits)
     yield from value if isinstance(value, list) else [value]
 
 
