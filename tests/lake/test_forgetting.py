@@ -24,7 +24,6 @@ from stillwatch.lake.check import check_lake
 from stillwatch.lake.compaction import compact_lake
 from stillwatch.lake.erasure_rules import Wanted, names_any
 from stillwatch.lake.forgetting import forget
-from stillwatch.lake.forgotten_findings import LOOKS_FOLDER
 from stillwatch.lake.manifest import Manifest
 from stillwatch.lake.store import Lake
 from stillwatch.records import (
@@ -163,7 +162,7 @@ def test_erased_account_is_in_no_file(lake: Path) -> None:
 
 def test_what_scans_remember_goes_with_rows(lake: Path) -> None:
     """Figures of accounts are kept beside the lake until somebody is erased."""
-    looks = lake / LOOKS_FOLDER
+    looks = Lake.open(lake).looks_directory
     looks.mkdir()
     (looks / "0.npz").write_bytes(b"figures")
 

@@ -117,7 +117,6 @@ def command(
     1 the program failed, 130 interrupted.
     """
     from stillwatch.campaigns.scan import ScanSettings
-    from stillwatch.lake.forgotten_findings import LOOKS_FOLDER
 
     if show_sql:
         _print_queries()
@@ -139,7 +138,7 @@ def command(
         grid_hours=grid,
         without=unasked,
         profiles=profiles,
-        looks=lake / LOOKS_FOLDER if lake else None,
+        looks=snapshot.looks_directory if snapshot else None,
     )
     read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
     with _on_engine(log, engine, master) as log:

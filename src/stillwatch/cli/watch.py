@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stillwatch.cli.output import FAILED, FOUND, amount, emit_json, reports_errors, say
+
+if TYPE_CHECKING:
+    from stillwatch.records import Findings
 
 __all__ = ["command"]
 
@@ -73,6 +76,7 @@ class _Watch:
     status: int = 0
     _seen: dict[str, list[str]] = field(default_factory=dict)
     _rows: int = 0
+    _flagged: set[str] = field(default_factory=set)
     _stopped: bool = False
     _scan: subprocess.Popen[str] | None = None
 
@@ -98,11 +102,24 @@ class _Watch:
         rows = sum(part.rows for part in manifest.parts("exchanges"))
         if seen == self._seen or not rows:
             return 0
-        before = _flagged(self.lake)
+        before = _findings(self.lake)
         status, report = self._run()
         if self._stopped or status not in (0, FOUND):
             return status  # the next look tries again
-        emit_json(_told(self.lake, before, report, rows, rows - self._rows))
+        if before is not None:
+            self._flagged |= set(before.members["account_id"].to_pylist())
+        after = _findings(self.lake)
+        assert after is not None  # the scan has written them
+        told = _compared(before, after, self._flagged)
+        told |= {"exchanges": rows, "new_exchanges": rows - self._rows}
+        told |= {name: report[name] for name in ("seconds", "peak_memory_bytes")}
+        fresh = sum(one["new_accounts"] for one in told["found"])
+        say(
+            f"{amount(told['new_exchanges'], 'new exchange')}; "
+            f"{amount(told['campaigns'], 'campaign')}, "
+            f"{amount(fresh, 'account')} flagged for the first time."
+        )
+        emit_json(told)
         sys.stdout.flush()
         self._seen, self._rows = seen, rows
         return status
@@ -124,55 +141,40 @@ class _Watch:
         return (status if status > 0 else FAILED), {}
 
 
-def _flagged(lake: Path) -> set[tuple[str, str]]:
-    """Campaign and account of all members in the lake's latest findings."""
+def _findings(lake: Path) -> Findings | None:
+    """The lake's latest findings, if it has any."""
     from stillwatch.lake.store import Lake
     from stillwatch.records import read_findings
 
     folder = Lake.open(lake).findings_directory
-    if not folder.is_dir():
-        return set()
-    members = read_findings(folder).members
-    return set(
-        zip(members["campaign_id"].to_pylist(), members["account_id"].to_pylist(), strict=True)
-    )
+    return read_findings(folder) if folder.is_dir() else None
 
 
-def _told(
-    lake: Path, before: set[tuple[str, str]], report: dict[str, Any], rows: int, new: int
-) -> dict[str, Any]:
-    from stillwatch.lake.store import Lake
-    from stillwatch.records import read_findings
+def _compared(before: Findings | None, after: Findings, flagged: set[str]) -> dict[str, Any]:
+    """What a look found that was not known.
 
+    Args:
+        flagged: Accounts that an earlier look had flagged.
+    """
     now = datetime.now(UTC)
-    findings = read_findings(Lake.open(lake).findings_directory)
-    after = _flagged(lake)
-    known = {account for _, account in before}
+    members = after.members.select(["campaign_id", "account_id"]).to_pylist()
     found = []
-    for campaign in findings.campaigns.to_pylist():
-        name = campaign["campaign_id"]
-        accounts = [a for c, a in after if c == name]
-        lag = (now - campaign["last_seen"]).total_seconds()
+    for campaign in after.campaigns.to_pylist():
+        name, lag = campaign["campaign_id"], now - campaign["last_seen"]
+        accounts = [member["account_id"] for member in members if member["campaign_id"] == name]
         found.append(
             {
                 "campaign_id": name,
                 "accounts": len(accounts),
-                "new_accounts": sum(a not in known for a in accounts),
-                "seconds_since_last_exchange": round(lag, 3),
+                "new_accounts": sum(account not in flagged for account in accounts),
+                "seconds_since_last_exchange": round(lag.total_seconds(), 3),
             }
         )
-    fresh = [one for one in found if one["new_accounts"]]
-    say(
-        f"{amount(new, 'new exchange')}; {amount(len(found), 'campaign')}, "
-        f"{amount(sum(one['new_accounts'] for one in fresh), 'account')} flagged for the first time."
-    )
+    names = {one["campaign_id"] for one in found}
+    earlier = set(before.campaigns["campaign_id"].to_pylist()) if before is not None else set()
     return {
         "looked_at": now.isoformat(timespec="seconds"),
-        "exchanges": rows,
-        "new_exchanges": new,
         "campaigns": len(found),
-        "found": fresh,
-        "gone": sorted({c for c, _ in before} - {one["campaign_id"] for one in found}),
-        "seconds": report["seconds"],
-        "peak_memory_bytes": report["peak_memory_bytes"],
+        "found": [one for one in found if one["new_accounts"]],
+        "gone": sorted(earlier - names),
     }

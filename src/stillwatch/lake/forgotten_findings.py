@@ -20,10 +20,7 @@ from stillwatch.lake.store import Lake
 from stillwatch.lake.workplace import locked, put_in_place, workplace
 from stillwatch.records import FINDINGS_TABLES, Findings, InputError, read_findings, write_findings
 
-__all__ = ["LOOKS_FOLDER", "FindingsForgotten", "forget_in_findings"]
-
-LOOKS_FOLDER = ".looks"
-"""Where scans keep what they weighed: figures of accounts, by position; hidden, as no part of a lake."""
+__all__ = ["FindingsForgotten", "forget_in_findings"]
 
 _ERASED = "(erased)"
 _WORD = re.compile(r"[^\s,;()\[\]{}<>|\"']+")
@@ -77,7 +74,7 @@ def forget_in_findings(
     """
     forgotten = FindingsForgotten()
     if not dry_run and not wanted.text_only:
-        shutil.rmtree(lake / LOOKS_FOLDER, ignore_errors=True)
+        shutil.rmtree(Lake.open(lake).looks_directory, ignore_errors=True)
     places = sorted(path for path in lake.glob("findings*") if path.is_dir())
     for place in places:
         with workplace(lake) as folder, locked(lake):

@@ -90,6 +90,11 @@ class Lake:
         """Where the findings of the latest scan of the whole lake lie."""
         return self.path / "findings"
 
+    @property
+    def looks_directory(self) -> Path:
+        """Where scans keep what they weighed: figures of accounts by position, no part of the lake."""
+        return self.path / ".looks"
+
     def findings_until(self, moment: datetime) -> Path:
         """Where the findings of a scan as of an earlier moment lie, apart from the latest."""
         moment = moment.astimezone(UTC)
