@@ -39,7 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
         measured = [_measure(number, folder, asked.before) for number in millions]
-    page = f"{_heading(load)}\n\n{_growth(measured)}\n\n{_profile(measured[-1])}"
+    page = "\n\n".join([_heading(load), _growth(measured), *map(_profile, measured)])
     print(page)
     docs = _ROOT / "docs" / "benchmarks.md"
     text = docs.read_text(encoding="utf-8")
@@ -78,7 +78,10 @@ def _stages(world: Path, source: Path) -> dict[str, Any] | str:
         env=environment | {"PYTHONPATH": str(source / "src")},
     )
     if done.returncode:
-        return done.stderr.strip().splitlines()[-1][:60] if done.stderr.strip() else "killed"
+        named = [
+            line for line in done.stderr.splitlines() if "Error" in line or "Exception" in line
+        ]
+        return named[-1].rpartition(": ")[2][:80] if named else f"status {done.returncode}"
     report: dict[str, Any] = json.loads(done.stdout)
     return report
 
@@ -121,14 +124,17 @@ def _extrapolated(measured: list[dict[str, Any]]) -> str:
         (one["millions"], one["after"]) for one in (measured[-2], measured[-1])
     )
     told = []
-    for name, unit, scale in (("seconds", "s", 1.0), ("peak_memory_bytes", "GB", 1e9)):
+    for name, words, unit, scale in (
+        ("seconds", "its time", "s", 1.0),
+        ("peak_memory_bytes", "its peak of memory", "GB", 1e9),
+    ):
         power = math.log(more[name] / some[name]) / math.log(many / few)
         at = [more[name] / scale * (size / many) ** power for size in (16, 32)]
         told.append(
-            f"{name.replace('_bytes', '').replace('_', ' ')} grow with the power {power:.2f} of the log: "
+            f"{words} grows with the power {power:.2f} of the log: "
             f"{at[0]:,.0f} {unit} for 16 million and {at[1]:,.0f} {unit} for 32, extrapolated"
         )
-    return f"From {few:g} to {many:g} million, {'; '.join(told)}."
+    return f"From {few:g} to {many:g} million exchanges, {', and '.join(told)}."
 
 
 def _profile(one: dict[str, Any]) -> str:
