@@ -1,4 +1,4 @@
-"""A fold that is killed at any step of its work with files loses and doubles nothing."""
+"""Who folds and tidies up is killed at any step of its work with files: nothing lost, nothing doubled."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from killed_commands import KILLED, die_at_step
 from stillwatch.lake.check import check_lake
 from stillwatch.receiver.folding import Folder
 from stillwatch.receiver.spool import Spool
+from stillwatch.receiver.tidying import Tidying
 
-# As many steps in the lake's folder as a fold takes, and some more.
-STEPS = 90
+# As many steps in the lake's folder as a fold and a compaction take, and some more.
+STEPS = 200
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload(["stillwatch.receiver.folding", "stillwatch.lake.writer"])
 
 
-@pytest.mark.parametrize("every", [23, pytest.param(1, marks=pytest.mark.faults)])
+@pytest.mark.parametrize("every", [41, pytest.param(1, marks=pytest.mark.faults)])
 def test_a_fold_that_is_killed_is_done_again(tmp_path: Path, every: int) -> None:
     """Whatever it had done by then: each exchange is in the lake once, and each rejection is kept.
 
+    After each fold the day's files are merged and what was replaced is removed; both are killed, too.
     A rejection may be listed twice, where the kill came between the lake's commit and the spool's.
     """
     station = Station(tmp_path)
@@ -46,6 +48,7 @@ def test_a_fold_that_is_killed_is_done_again(tmp_path: Path, every: int) -> None
             killed.join()
             ended[killed.exitcode or 0] += 1
         station.fold()
+        _tidy(station.lake)
         rows = [row["exchange_id"] for row in station.rows("exchanges")]
         quarantined = station.rows("quarantine")
     finally:
@@ -54,7 +57,15 @@ def test_a_fold_that_is_killed_is_done_again(tmp_path: Path, every: int) -> None
     assert ended[KILLED], "no fold was killed"
     assert sorted(rows) == sorted(sent)
     assert {_kept(entry) for entry in quarantined} == {str(step) for step in steps}
-    assert check_lake(station.lake).problems == []
+    checked = check_lake(station.lake)
+    assert (checked.problems, checked.leftovers) == ([], [])
+    days = {str(row["started_at"])[:10] for row in station.rows("exchanges")}
+    # Exchanges and sketches of each, and the quarantine.
+    assert len(list(station.lake.rglob("*.parquet"))) == 2 * len(days) + 1
+
+
+def _tidy(lake: Path) -> None:
+    Tidying(lake, say=lambda _line: None, most_files=1).tidy()
 
 
 def _send(station: Station, step: int) -> set[str]:
@@ -85,3 +96,4 @@ def _fold(lake: str, step: int) -> None:
         os.dup2(nowhere.fileno(), 2)
     die_at_step(step, lake)
     Folder(Path(lake), KEY, Spool.of_lake(Path(lake))).fold(everything=True)
+    _tidy(Path(lake))

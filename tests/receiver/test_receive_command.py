@@ -115,6 +115,8 @@ def test_killed_at_random_it_loses_and_doubles_nothing(tmp_path: Path, rounds: i
     assert sender.acknowledged, "nothing was taken at all"
     assert sender.acknowledged <= set(ids)
     assert check_lake(tmp_path / "lake").problems == []
+    # Of the one day: eight files with exchanges and as many with sketches.
+    assert len(list((tmp_path / "lake").rglob("*.parquet"))) <= 16
 
 
 class _Sender:

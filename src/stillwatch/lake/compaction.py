@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
 
 import duckdb
@@ -69,7 +69,7 @@ class _Merge:
     new: dict[str, Part] = field(default_factory=dict)
 
 
-def compact_lake(lake: Path, *, most_files: int = 1) -> Compacted:
+def compact_lake(lake: Path, *, most_files: int = 1, enough_rows: int | None = None) -> Compacted:
     """Merge the files of each day of which there are more than `most_files`, and of the histories.
 
     Each goes with those that are smaller, so that a day that grows is not written anew each time:
@@ -79,17 +79,20 @@ def compact_lake(lake: Path, *, most_files: int = 1) -> Compacted:
 
     Args:
         most_files: How many files a day may have, of exchanges and of proxies' rows each.
+        enough_rows: Where only a little is to be done: files with as many rows are left alone and
+            not counted, and what goes together ends with the file that makes it as many. All that
+            is merged at one time has less than three times as many; the next call goes on.
 
     Raises:
         InputError: There is no lake here.
         StillwatchError: The lake holds a row twice.
     """
     seen = Manifest.read(lake)
-    if not _merges(seen, most_files):
+    if not _merges(seen, most_files, enough_rows):
         return Compacted(_files(seen), _files(seen))
     with workplace(lake) as folder, reading(lake):
         seen = Manifest.read(lake)
-        merges, problems = _without_damage(lake, _merges(seen, most_files))
+        merges, problems = _without_damage(lake, _merges(seen, most_files, enough_rows))
         with lake_database(folder / "spill", in_order=False) as database:
             for merge in merges:
                 _Merging(lake, folder / "parts", database).write(merge)
@@ -115,31 +118,48 @@ def compact_lake(lake: Path, *, most_files: int = 1) -> Compacted:
     )
 
 
-def _merges(manifest: Manifest, most_files: int) -> list[_Merge]:
+def _merges(manifest: Manifest, most_files: int, enough_rows: int | None) -> list[_Merge]:
     """Which files go together. Exchanges take the sketches beside them along."""
     merges = []
     sketches = {part.place: part for part in manifest.parts("sketches")}
     broken = unpaired(manifest)
     pairs = [part for part in manifest.parts("exchanges") if part.place not in broken]
     for _, day in groupby(pairs, key=_folder):
-        if some := smallest(tuple(day), most_files):
+        if some := smallest(tuple(day), most_files, enough_rows):
             beside = tuple(sketches[part.place] for part in some)
             merges.append(_Merge({"exchanges": some, "sketches": beside}))
     for _, day in groupby(manifest.parts(NETWORK), key=_folder):
-        if some := smallest(tuple(day), most_files):
+        if some := smallest(tuple(day), most_files, enough_rows):
             merges.append(_Merge({NETWORK: some}))
     for history in HISTORIES.values():
-        if some := smallest(manifest.parts(history), most_files):
+        if some := smallest(manifest.parts(history), most_files, enough_rows):
             merges.append(_Merge({history: some}))
+    return merges if enough_rows is None else _first(merges, enough_rows)
+
+
+def _first(merges: list[_Merge], enough_rows: int) -> list[_Merge]:
+    """As many of them as bring enough rows together."""
+    rows = 0
+    for number, merge in enumerate(merges):
+        if rows >= enough_rows:
+            return merges[:number]
+        rows += sum(part.rows for part in next(iter(merge.old.values())))
     return merges
 
 
-def smallest(parts: Sequence[Part], most_files: int) -> tuple[Part, ...]:
+def smallest(
+    parts: Sequence[Part], most_files: int, enough_rows: int | None = None
+) -> tuple[Part, ...]:
     """The smallest of these, as many as must become one file; none where they are few enough.
 
     A file that has no more rows than those below it together goes with them: so each that stays is
     larger than all below it, and the next merge leaves it alone as well.
+
+    Args:
+        enough_rows: Files with as many neither go nor count, and no more go than make as many.
     """
+    if enough_rows is not None:
+        parts = [part for part in parts if part.rows < enough_rows]
     if len(parts) <= most_files:
         return ()
     by_size = sorted(parts, key=lambda part: (part.rows, part.path))
@@ -148,6 +168,9 @@ def smallest(parts: Sequence[Part], most_files: int) -> tuple[Part, ...]:
     while count < len(by_size) and by_size[count].rows <= rows:
         rows += by_size[count].rows
         count += 1
+    if enough_rows is not None:
+        sums = accumulate(part.rows for part in by_size[:count])
+        count = next((n for n, rows in enumerate(sums, 1) if rows >= enough_rows), count)
     return tuple(sorted(by_size[:count], key=lambda part: part.path))
 
 

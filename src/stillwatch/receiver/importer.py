@@ -3,7 +3,7 @@
 Apart from the one that answers, so that neither waits for the other's interpreter. It hears on its
 standard input: first one line of JSON with what it needs to know, then a byte for each wish to fold
 now, and the end of the input. Then it folds what is due and ends; where the receiver said before
-that it stops, also what could have waited for more.
+that it stops, also what could have waited for more. After each fold it keeps the lake's files few.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ from pathlib import Path
 from stillwatch.identity import Key
 from stillwatch.receiver.folding import Folder
 from stillwatch.receiver.spool import SPOOL_FOLDER, Spool
+from stillwatch.receiver.tidying import Tidying
 from stillwatch.records import StillwatchError
 
 __all__ = ["Importer"]
 
 _AFTER_FAILURE_SECONDS = 5.0
+# Between tries to remove what readers may still be reading.
+_BETWEEN_TRIES_SECONDS = 1.0
 _LOCK = "fold.lock"
 _WISHES, _STOPS = b".", b"!"
 
@@ -106,28 +109,39 @@ def main() -> int:
     with (lake / SPOOL_FOLDER / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of a receiver that was killed, one may still be at work
         folder = Folder(lake, key, Spool.of_lake(lake), told["settle"])
-        return _fold_until_end(folder, pipe, told["every"])
+        return _fold_until_end(folder, Tidying(lake, _say), pipe, told["every"])
 
 
-def _fold_until_end(folder: Folder, pipe: FileIO, every: float) -> int:
-    waits, stops = every, False
+def _fold_until_end(folder: Folder, tidying: Tidying, pipe: FileIO, every: float) -> int:
+    due, stops = time.monotonic() + every, False
     while True:
-        said = _heard(pipe, waits)
+        said = _heard(pipe, due, tidying)
         stops = stops or _STOPS in (said or b"")
         if said == b"":
-            return 0 if _folded(folder, everything=stops) else 1
+            went_well = _folded(folder, everything=stops)
+            if went_well:
+                tidying.tidy()
+            return 0 if went_well else 1
         if stops:
             continue  # the end of the input is near
-        began = time.monotonic()
-        went_well = _folded(folder, everything=False)
-        took = time.monotonic() - began
-        waits = max(0.0, every - took) if went_well else _AFTER_FAILURE_SECONDS
+        due = time.monotonic() + every
+        if _folded(folder, everything=False):
+            tidying.tidy()
+        else:
+            due = time.monotonic() + _AFTER_FAILURE_SECONDS
 
 
-def _heard(pipe: FileIO, seconds: float) -> bytes | None:
-    """What the receiver says within the time, if anything; nothing at all is the end."""
-    ready, _, _ = select.select([pipe], [], [], seconds)
-    return os.read(pipe.fileno(), 4096) if ready else None
+def _heard(pipe: FileIO, due: float, tidying: Tidying) -> bytes | None:
+    """What the receiver says until it is time, if anything; nothing at all is the end."""
+    while True:
+        left = max(0.0, due - time.monotonic())
+        waits = min(left, _BETWEEN_TRIES_SECONDS) if tidying.waits_for_readers else left
+        ready, _, _ = select.select([pipe], [], [], waits)
+        if ready:
+            return os.read(pipe.fileno(), 4096)
+        if waits == left:
+            return None
+        tidying.remove_replaced()
 
 
 def _folded(folder: Folder, *, everything: bool) -> bool:
@@ -136,17 +150,18 @@ def _folded(folder: Folder, *, everything: bool) -> bool:
         while folder.fold(everything=everything).left:
             pass
     except StillwatchError as error:
-        _say(str(error))
+        failure = str(error)
     except OSError as error:
-        _say(f"{error.strerror or error}.")
+        failure = f"{error.strerror or error}."
     else:
         return True
+    _say(f"Folding into the lake failed: {failure}")
     _say("What was acknowledged stays in the spool, and is folded later.")
     return False
 
 
 def _say(message: str) -> None:
-    print(f"Folding into the lake failed: {message}", file=sys.stderr, flush=True)
+    print(message, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
