@@ -10,16 +10,19 @@ import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stations import exchanges, ndjson
+
 from stillwatch.identity import store_key
 
-__all__ = ["Receiving", "start_receiving"]
+__all__ = ["Receiving", "Sender", "start_receiving"]
 
 _READY = re.compile(r"Receiving on (https?)://(.+):(\d+) into")
 _PATIENCE_SECONDS = 120
@@ -81,17 +84,55 @@ class Receiving:
                 os.kill(int(child), signal.SIGKILL)
 
 
-def start_receiving(folder: Path, key: Any, *options: str | Path) -> Receiving:
+class Sender:
+    """Sends batches one after the other, and each one again that was not answered."""
+
+    def __init__(self) -> None:
+        self.acknowledged: set[str] = set()
+        self._next = 0
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def send_to(self, receiving: Receiving) -> None:
+        self._ended.clear()
+        self._thread = threading.Thread(target=self._send, args=(receiving,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._ended.set()
+        assert self._thread is not None
+        self._thread.join()
+
+    def _send(self, receiving: Receiving) -> None:
+        while not self._ended.is_set():
+            batch = exchanges(20, first=self._next)
+            try:
+                status, _ = receiving.post("/v1/exchanges", ndjson(batch))
+            except (OSError, http.client.HTTPException):
+                return  # the same batch is sent again to the next receiver
+            assert status == 200
+            self.acknowledged |= {row["exchange_id"] for row in batch}
+            # One in four is sent twice all the same.
+            self._next += 20 if self._next % 80 else 10
+
+
+def start_receiving(
+    folder: Path,
+    key: Any,
+    *options: str | Path,
+    program: Sequence[str] = ("-m", "stillwatch"),
+    environment: Mapping[str, str] | None = None,
+) -> Receiving:
     """Start it on a free port of loopback, on the lake in `folder`, and wait until it listens."""
     if not (folder / "key").exists():
         store_key(key, folder / "key")
     words = folder / f"words-{time.monotonic_ns()}"
-    command = [sys.executable, "-m", "stillwatch", "receive", "--lake", str(folder / "lake")]
+    command = [sys.executable, *program, "receive", "--lake", str(folder / "lake")]
     if "--listen" not in options:
         command += ["--listen", "127.0.0.1:0"]
     command += ["--key-file", str(folder / "key"), *map(str, options)]
     with words.open("wb") as file:
-        process = subprocess.Popen(command, stderr=file, env={**os.environ})
+        process = subprocess.Popen(command, stderr=file, env={**os.environ, **(environment or {})})
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:
         if found := _READY.search(words.read_text()):

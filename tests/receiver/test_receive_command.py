@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import random
-import threading
 import time
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from google.protobuf.json_format import MessageToJson
 from otlp_builders import model_call, traces
-from received import Receiving, start_receiving
+from received import Sender, start_receiving
 from stations import KEY, exchanges, lake_rows, ndjson
 
 from stillwatch.cli.main import run
@@ -95,7 +93,7 @@ def test_killed_at_random_it_loses_and_doubles_nothing(tmp_path: Path, rounds: i
     Both of its processes are killed, one of them or one after the other.
     """
     dice = random.Random(rounds)
-    sender = _Sender()
+    sender = Sender()
     for _ in range(rounds):
         receiving = start_receiving(tmp_path, KEY, "--fold-seconds", "0.3")
         sender.send_to(receiving)
@@ -117,35 +115,3 @@ def test_killed_at_random_it_loses_and_doubles_nothing(tmp_path: Path, rounds: i
     assert check_lake(tmp_path / "lake").problems == []
     # Of the one day: eight files with exchanges and as many with sketches.
     assert len(list((tmp_path / "lake").rglob("*.parquet"))) <= 16
-
-
-class _Sender:
-    """Sends batches one after the other, and each one again that was not answered."""
-
-    def __init__(self) -> None:
-        self.acknowledged: set[str] = set()
-        self._next = 0
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def send_to(self, receiving: Receiving) -> None:
-        self._ended.clear()
-        self._thread = threading.Thread(target=self._send, args=(receiving,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._ended.set()
-        assert self._thread is not None
-        self._thread.join()
-
-    def _send(self, receiving: Receiving) -> None:
-        while not self._ended.is_set():
-            batch = exchanges(20, first=self._next)
-            try:
-                status, _ = receiving.post("/v1/exchanges", ndjson(batch))
-            except (OSError, http.client.HTTPException):
-                return  # the same batch is sent again to the next receiver
-            assert status == 200
-            self.acknowledged |= {row["exchange_id"] for row in batch}
-            # One in four is sent twice all the same.
-            self._next += 20 if self._next % 80 else 10
