@@ -25,10 +25,11 @@ import stillwatch.lake.pieces
 from planted_logs import planted
 from stillwatch.cli.main import run
 from stillwatch.lake.check import check_lake
-from stillwatch.lake.compaction import compact_lake, smallest
+from stillwatch.lake.compaction import compact_lake
 from stillwatch.lake.manifest import Manifest, Part
 from stillwatch.lake.readers import reading, remove_replaced
 from stillwatch.lake.repair import repair_lake
+from stillwatch.lake.smallest import smallest
 from stillwatch.lake.store import Lake
 from stillwatch.records import ACCOUNTS, EXCHANGES, FINDINGS_TABLES, StillwatchError
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from stations import Station, exchanges
 
 from stillwatch.lake.check import check_lake
-from stillwatch.lake.compaction import compact_lake, smallest
+from stillwatch.lake.compaction import compact_lake
 from stillwatch.lake.manifest import Part
+from stillwatch.lake.smallest import smallest
 from stillwatch.lake.store import Lake
 from stillwatch.receiver.tidying import Tidying
 

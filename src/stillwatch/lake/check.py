@@ -10,10 +10,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.lake.database import lake_database
+from stillwatch.lake.known_ids import KNOWN_IDS, KnownIds
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest, Part
 from stillwatch.lake.merging import KEYS
 from stillwatch.lake.parquet_source import parquet_source
@@ -93,12 +95,12 @@ def _checked(lake: Path, on_file: Callable[[int, int], None]) -> Checked:
     parts = [(table, part) for table in sorted(manifest.tables) for part in manifest.parts(table)]
     checked.files = len(parts)
     checked.rows = {t: sum(p.rows for p in manifest.parts(t)) for t in sorted(manifest.tables)}
-    whole: dict[str, list[Path]] = {}
+    whole: dict[str, list[Part]] = {}
     for number, (table, part) in enumerate(parts, start=1):
         if damage := damage_of(lake, table, part):
             checked.problems.append(Problem(str(lake / part.path), damage, _REMEDY))
         else:
-            whole.setdefault(table, []).append(lake / part.path)
+            whole.setdefault(table, []).append(part)
             checked.size += (lake / part.path).stat().st_size
             checked.without_digest += not part.sha256
         on_file(number, len(parts))
@@ -106,7 +108,7 @@ def _checked(lake: Path, on_file: Callable[[int, int], None]) -> Checked:
         Problem(str(lake / "exchanges" / name), "no sketches lie row for row beside it.", _REMEDY)
         for name in sorted(unpaired(manifest))
     ]
-    checked.problems += _repeated(lake, whole)
+    checked.problems += _of_rows(lake, whole)
     return checked
 
 
@@ -175,29 +177,37 @@ def unpaired(manifest: Manifest) -> set[str]:
     return {place for place, _ in exchanges ^ sketches}
 
 
-def _repeated(lake: Path, whole: dict[str, list[Path]]) -> Iterator[Problem]:
-    """Rows that are there twice, in the files that can be read."""
+def _of_rows(lake: Path, whole: dict[str, list[Part]]) -> Iterator[Problem]:
+    """What is wrong with the rows of the files that can be read."""
     spill = Path(tempfile.mkdtemp(prefix="stillwatch-"))
     try:
         with lake_database(spill, in_order=False) as database:
             for table, key in KEYS.items():
-                if table not in whole:
-                    continue
-                query = (
-                    load_query("import_repeated")
-                    .replace("$keys", ", ".join(key))
-                    .replace("$source", parquet_source(whole[table]))
-                )
-                repeated: int = database.execute(query).fetchall()[0][0]
-                if repeated:
+                if table in whole and (count := _repeated(database, lake, whole[table], key)):
                     yield Problem(
                         str(lake / table),
-                        f"{repeated:,} rows are there more than once.",
+                        f"{count:,} rows are there more than once.",
                         "`stillwatch export` it and import that into a new lake: "
                         "an import takes each row once.",
                     )
+            if not KnownIds(lake, spill, database).are_true(set(whole.get("exchanges", ()))):
+                yield Problem(
+                    str(lake / KNOWN_IDS),
+                    "what is noted of ids there is not what the files hold.",
+                    "Delete this folder: it is made anew.",
+                )
     finally:
         shutil.rmtree(spill, ignore_errors=True)
+
+
+def _repeated(
+    database: duckdb.DuckDBPyConnection, lake: Path, parts: list[Part], key: tuple[str, ...]
+) -> int:
+    """How many rows are there twice."""
+    source = parquet_source(lake / part.path for part in parts)
+    query = load_query("import_repeated").replace("$keys", ", ".join(key))
+    count: int = database.execute(query.replace("$source", source)).fetchall()[0][0]
+    return count
 
 
 def _is_writable(lake: Path) -> bool:

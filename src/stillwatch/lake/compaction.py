@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import accumulate, groupby
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,7 @@ from stillwatch.lake.part_file import ROWS_AT_ONCE, PartFile, move_into_lake
 from stillwatch.lake.pieces import time_bounds
 from stillwatch.lake.queries import load_query
 from stillwatch.lake.readers import reading
+from stillwatch.lake.smallest import smallest
 from stillwatch.lake.workplace import locked, workplace
 from stillwatch.records import EXCHANGES, Problem, StillwatchError
 
@@ -145,33 +146,6 @@ def _first(merges: list[_Merge], enough_rows: int) -> list[_Merge]:
             return merges[:number]
         rows += sum(part.rows for part in next(iter(merge.old.values())))
     return merges
-
-
-def smallest(
-    parts: Sequence[Part], most_files: int, enough_rows: int | None = None
-) -> tuple[Part, ...]:
-    """The smallest of these, as many as must become one file; none where they are few enough.
-
-    A file that has no more rows than those below it together goes with them: so each that stays is
-    larger than all below it, and the next merge leaves it alone as well.
-
-    Args:
-        enough_rows: Files with as many neither go nor count, and no more go than make as many.
-    """
-    if enough_rows is not None:
-        parts = [part for part in parts if part.rows < enough_rows]
-    if len(parts) <= most_files:
-        return ()
-    by_size = sorted(parts, key=lambda part: (part.rows, part.path))
-    count = len(parts) - most_files + 1
-    rows = sum(part.rows for part in by_size[:count])
-    while count < len(by_size) and by_size[count].rows <= rows:
-        rows += by_size[count].rows
-        count += 1
-    if enough_rows is not None:
-        sums = accumulate(part.rows for part in by_size[:count])
-        count = next((n for n, rows in enumerate(sums, 1) if rows >= enough_rows), count)
-    return tuple(sorted(by_size[:count], key=lambda part: part.path))
 
 
 def _folder(part: Part) -> str:

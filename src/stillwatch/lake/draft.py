@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.lake.known_ids import KnownIds, is_worth_asking
 from stillwatch.lake.making_sketches import MakingSketches
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
@@ -91,7 +92,7 @@ class Draft:
         Rows that they brought are taken out of ours, and small tables are merged with theirs.
         Texts are not sketched again, so this costs what the others brought and the small tables:
         those that others changed, or of which values were corrected; and, where files were
-        replaced, a look at all ids.
+        replaced, another look for our ids.
         Only where proxies' logs are in play, or rows we passed over are gone, all is prepared anew.
         """
         seen, self.seen = self.seen, current
@@ -156,7 +157,7 @@ class Draft:
             return []
         self.news["exchanges"] = 0
         staged = [path for day in days for path in self.staging.files(day)]
-        self._view_ids("stored_ids", self._stored("exchanges"))
+        self._view_stored_ids(staged)
         self._view_ids("staged_ids", staged, with_ordinal=True)
         self.database.execute(load_query("import_fresh_exchanges"))
         fresh: int = self.database.execute("select count(*) from fresh").fetchall()[0][0]
@@ -327,6 +328,16 @@ class Draft:
 
     def _stored(self, table: str) -> list[Path]:
         return [self.lake / part.path for part in self.seen.parts(table)]
+
+    def _view_stored_ids(self, staged: list[Path]) -> None:
+        """Fill the view `stored_ids`: with all of the lake, or with those that matter."""
+        stored = self.seen.parts("exchanges")
+        if not is_worth_asking(self.staging.rows["exchanges"], sum(part.rows for part in stored)):
+            self._view_ids("stored_ids", self._stored("exchanges"))
+            return
+        known = KnownIds(self.lake, self.staging.folder, self.database).among(staged, stored)
+        self.database.register("known_ids", pa.table({"exchange_id": known}))
+        self.database.execute("create or replace temp view stored_ids as from known_ids")
 
     def _view_ids(self, name: str, paths: list[Path], *, with_ordinal: bool = False) -> None:
         columns = f"exchange_id, {ORDINAL}" if with_ordinal else "exchange_id"

@@ -10,6 +10,7 @@ from stillwatch.lake.erasing import Erasing
 from stillwatch.lake.erasure_rules import Wanted
 from stillwatch.lake.forgotten_findings import FindingsForgotten, forget_in_findings
 from stillwatch.lake.holds import open_holds
+from stillwatch.lake.known_ids import leave_out_gone
 from stillwatch.lake.manifest import Manifest
 from stillwatch.lake.part_file import move_into_lake
 from stillwatch.lake.readers import reading
@@ -71,6 +72,7 @@ def forget(lake: Path, wanted: Wanted, *, dry_run: bool = False) -> Forgotten:
                 erasing.prepare(current)
                 _count(forgotten, erasing)
                 _commit(lake, erasing, current)
+            leave_out_gone(lake, folder)
     forgotten.not_reached = sorted(p for p in (lake / DAMAGED).rglob("*") if p.is_file())
     forgotten.findings = forget_in_findings(lake, wanted, held, dry_run=dry_run)
     return forgotten
