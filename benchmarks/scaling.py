@@ -143,7 +143,7 @@ def _profile(one: dict[str, Any]) -> str:
     lines = [
         f"The stages of a scan of {one['millions']:g} million exchanges:",
         "",
-        "| stage | s | of all | × plain scan | peak so far, GB | before, s |",
+        "| stage | s | of all | × plain scan | peak, GB | before, s |",
         "|---|---|---|---|---|---|",
     ]
     for words, (seconds, peak) in after["stages"].items():

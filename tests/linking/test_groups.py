@@ -15,6 +15,7 @@ from stillwatch.campaigns.reading import Evidence
 from stillwatch.linking.agreement import worth_of_agreeing
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.linking.links import ALL_PAIRS, links_within
+from stillwatch.records import Link
 from stillwatch.signals.shared_facts import FAMILIES
 from stillwatch.signals.templates import mine_fragments
 
@@ -265,11 +266,8 @@ def links_of(book: LogBook, folder: Path) -> tuple[list, Evidence, Group]:
     (group,) = group_accounts(evidence.traffic, fragments, evidence.facts)
     names = evidence.traffic.account_names
     worth = worth_of_agreeing(evidence.facts, evidence.attributes.strata)
-    return (
-        links_within(group, evidence.facts, worth, fragments, names),
-        evidence,
-        group,
-    )
+    links = links_within(group, evidence.facts, worth, fragments, names)
+    return [Link(**row) for row in links.to_pylist()], evidence, group
 
 
 def test_a_link_is_worth_the_rarity_of_what_is_shared(tmp_path: Path) -> None:

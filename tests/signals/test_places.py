@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.signals.places import Places, ranked
+from stillwatch.signals.places import Numbering, Places, ranked
 
 COLUMNS = st.lists(st.integers(0, 12), max_size=60)
 
@@ -36,3 +36,15 @@ def test_ranks_are_those_of_sorting(values: list[int]) -> None:
 @pytest.mark.parametrize("column", [[], [3]])
 def test_nothing_is_found_in_nothing(column: list[int]) -> None:
     assert Places.of_column(np.array(column, np.int64)).of(np.array([0, 7])).tolist() == []
+
+
+@given(
+    st.lists(st.lists(st.integers(-(2**62), 2**62) | st.integers(0, 40), max_size=40), max_size=8)
+)
+def test_numbers_go_on_from_piece_to_piece(pieces: list[list[int]]) -> None:
+    numbering, known = Numbering(), dict[int, int]()
+    for piece in pieces:
+        expected = [known.setdefault(value, len(known)) for value in piece]
+        assert numbering.of(np.array(piece, np.int64)).tolist() == expected
+    assert numbering.distinct.tolist() == list(known)
+    assert numbering.count == len(known)

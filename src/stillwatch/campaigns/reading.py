@@ -60,7 +60,7 @@ class Evidence:
 def read_evidence(
     log: Log, *, grid_hours: int = 24, progress: Callable[[int], None] = lambda _rows: None
 ) -> Evidence:
-    """Read a log into memory: about 500 bytes an exchange, the text excluded.
+    """Read a log: about 500 bytes an exchange, the text excluded, most of it in files (`lake.scratch`).
 
     Args:
         grid_hours: It can be cut at every so many hours from midnight (UTC).

@@ -153,7 +153,7 @@ class RememberedLooks:
 
 
 def _exchanges(traffic: Traffic, first: int, last: int) -> Iterable[npt.NDArray[Any]]:
-    """All columns of some exchanges but where they lie in files, and whose they are."""
+    """All columns of some exchanges but whose they are."""
     ids = traffic.exchange_ids.slice(first, last - first)
     yield np.frombuffer("\0".join(ids.to_pylist()).encode(), np.uint8)
     for column in fields(traffic):
@@ -162,11 +162,7 @@ def _exchanges(traffic: Traffic, first: int, last: int) -> Iterable[npt.NDArray[
             starts = value.starts[first : last + 1]
             yield starts - starts[0]
             yield value.values[starts[0] : starts[-1]]
-        elif isinstance(value, np.ndarray) and column.name not in {
-            "account_names",
-            "accounts",
-            "locators",
-        }:
+        elif isinstance(value, np.ndarray) and column.name not in {"account_names", "accounts"}:
             yield value[first:last]
         elif is_dataclass(value) and not isinstance(value, type):
             yield from (getattr(value, f.name)[first:last] for f in fields(value) if f.init)

@@ -24,6 +24,7 @@ from stillwatch.campaigns.timeline import FirstFlags
 from stillwatch.campaigns.weighing import Decision, Weighed, WeighedGroup, smallest_rates
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
+from stillwatch.lake.scratch import rest
 from stillwatch.linking.agreement import worth_of_agreeing
 from stillwatch.linking.groups import Group
 from stillwatch.linking.links import links_within
@@ -37,9 +38,9 @@ from stillwatch.records import (
     Campaign,
     CampaignStatus,
     Findings,
-    Link,
     Member,
     TestedGroup,
+    strings_at,
 )
 from stillwatch.signals.naming import purposes_read_again
 from stillwatch.signals.places import Places
@@ -100,19 +101,22 @@ def build_findings(
         match_profiles(weighed.traffic, log, profiles) if profiles is not None and cases else None
     )
     rates = smallest_rates(weighed, [case.index for case in cases])
-    campaigns, member_rows, links = [], [], list[Link]()
+    campaigns, member_rows, links = [], [], [LINKS.empty()]
     worth = worth_of_agreeing(evidence.facts, evidence.attributes.strata)
     for case in cases:
         own = members.get(case.campaign_id, [])
         campaigns.append(_campaign(case, own, weighed, decision, rates[case.index], as_of, matches))
         member_rows += _members(case, own, evidence, weighed, flags)
-        links += links_within(
-            case.weighed.named,
-            evidence.facts,
-            worth,
-            weighed.fragments,
-            weighed.traffic.account_names,
+        links.append(
+            links_within(
+                case.weighed.named,
+                evidence.facts,
+                worth,
+                weighed.fragments,
+                weighed.traffic.account_names,
+            )
         )
+        rest()
     less = without_each_signal(weighed, evidence.facts, decision, rate)
     clauses = {c.campaign_id: explanations.clause_words(weighed, decision, c.index) for c in cases}
     return Findings(
@@ -120,7 +124,7 @@ def build_findings(
         members=MEMBERS.table(member_rows),
         exchanges=_attributed(weighed, cases),
         tested=TESTED.table(_tested(evidence, weighed, decision, cases, rate)),
-        links=LINKS.table(links),
+        links=pa.concat_tables(links),
         notes={
             **notes,
             "assumptions": explanations.assumptions(
@@ -152,7 +156,9 @@ def _exchanges(weighed: Weighed, group: WeighedGroup, acting: Sequence[Group]) -
         if other is not group.group:
             elsewhere[other.accounts] = True
     elsewhere[np.setdiff1d(group.group.accounts, group.named.accounts)] = True
-    return attribute_exchanges(weighed.traffic, weighed.fragments, group.named, elsewhere)
+    attributed = attribute_exchanges(weighed.traffic, weighed.fragments, group.named, elsewhere)
+    rest()
+    return attributed
 
 
 def _case(
@@ -197,19 +203,16 @@ def _attributed(weighed: Weighed, cases: list[_Case]) -> pa.Table:
     tables = []
     for case in cases:
         rows = case.exchanges.rows
-        names = np.array([*PURPOSES, None], dtype=object)[case.targets]
+        traffic = weighed.traffic
         tables.append(
             pa.table(
                 {
-                    "campaign_id": pa.array([case.campaign_id] * len(rows)),
-                    "exchange_id": weighed.traffic.exchange_ids.take(pa.array(rows)).cast(
-                        pa.string()
+                    "campaign_id": pa.repeat(case.campaign_id, len(rows)),
+                    "exchange_id": traffic.exchange_ids.take(pa.array(rows)).cast(pa.string()),
+                    "account_id": strings_at(traffic.account_names, traffic.accounts[rows]),
+                    "target": strings_at(
+                        np.array(PURPOSES), np.where(case.targets < 0, -1, case.targets)
                     ),
-                    "account_id": pa.array(
-                        weighed.traffic.account_names[weighed.traffic.accounts[rows]].tolist(),
-                        pa.string(),
-                    ),
-                    "target": pa.array(names.tolist(), pa.string()),
                     "e_value": case.exchanges.e_values,
                 },
                 schema=ATTRIBUTED_EXCHANGES.arrow,

@@ -29,6 +29,7 @@ from stillwatch.campaigns.declared import MINIMUM, Togetherness, take_out_declar
 from stillwatch.campaigns.looks import TIED, History, Look, Outcome, least_bound, one_look
 from stillwatch.campaigns.reading import Evidence
 from stillwatch.campaigns.tells import SIGNALS, TYING, measure_tells, tying_evidence
+from stillwatch.lake.scratch import rest
 from stillwatch.linking.copied import leave_out_copied
 from stillwatch.linking.groups import Group, group_accounts
 from stillwatch.signals import synchrony
@@ -169,7 +170,9 @@ class Raised:
 
 def prepare(traffic: Traffic) -> Prepared:
     """Count what `weigh` needs of a log at this moment or at an earlier one."""
-    return Prepared(share_shingles(traffic), read_repeats(traffic))
+    prepared = Prepared(share_shingles(traffic), read_repeats(traffic))
+    rest()
+    return prepared
 
 
 def raise_groups(
@@ -178,8 +181,10 @@ def raise_groups(
     """Link the accounts, and ask of each group that comes of it what clauses 1 and 2 ask."""
     prepared = prepared or prepare(evidence.traffic)
     fragments = mine_fragments(evidence.traffic, prepared.shingles)
+    rest()
     groups = group_accounts(evidence.traffic, fragments, evidence.facts)
     groups = take_out_declared(groups, evidence.declarations, evidence.facts, evidence.traffic)
+    rest()
     return ask_groups(evidence, prepared, fragments, groups, with_clock=with_clock)
 
 
@@ -198,12 +203,14 @@ def ask_groups(
     """
     traffic, facts = evidence.traffic, evidence.facts
     wording = read_wording(traffic, prepared.repeats)
+    rest()
     work = own_work(traffic, wording)
     like = None
     if with_clock:
         of_accounts = synchrony.kinds(traffic, wording.single_turn, evidence.attributes.plan)
         like = synchrony.like_traffic(traffic, of_accounts)
     scores = score_accounts(traffic, work, groups, like=like)
+    rest()
     acts = all_act_as_one(scores, len(groups))
     together = [
         evidence.declarations.togetherness(g.accounts, int(traffic.started[g.rows[0]]))
@@ -276,6 +283,7 @@ def weigh_raised(
     else:
         tells = measure_tells(scene, without, None if of_all else _able(acts, together))
         tying = tying_evidence(tells, len(groups))
+    rest()
     shown = [i for i in range(len(groups)) if min(acts[i].log_e, together[i].log_e) >= 0]
     exchanges = np.diff(work.starts)
     scores = harvest_score(describe_owners(traffic, wording, work.rows, work.starts))
@@ -286,8 +294,10 @@ def weigh_raised(
         if surely[i]:
             acting[groups[i].accounts] = place
     crowds[shown] = log_e_of_crowds([groups[i].accounts for i in shown], scores, exchanges, acting)
+    rest()
     copied = leave_out_copied([groups[i] for i in shown], traffic, raised.fragments)
     named = dict(zip(shown, copied, strict=True))
+    rest()
     weighed = []
     for number, group in enumerate(groups):
         own_evidence = _without(named.get(number, group), acts[number].left_out, traffic)

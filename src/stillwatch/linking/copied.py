@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import hypergeom
 
+from stillwatch.lake.scratch import rest
 from stillwatch.linking.dealt import not_dealt_out
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import who_works
@@ -79,7 +80,9 @@ def leave_out_copied(
     def own_evidence(group: Group) -> Group:
         if not group.by_wording:
             return group
-        return _own_evidence(group, traffic, fragments, exchanges, grouped, parameters)
+        remaining = _own_evidence(group, traffic, fragments, exchanges, grouped, parameters)
+        rest()
+        return remaining
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return list(threads.map(own_evidence, groups))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from stillwatch.linking.agreement import agreeing_pairs, paired
 from stillwatch.linking.groups import Group
-from stillwatch.records import Link
+from stillwatch.records import LINKS, strings_at
 from stillwatch.signals.shared_facts import Facts
 from stillwatch.signals.templates import Fragments
 
 __all__ = ["links_within"]
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 ALL_PAIRS = 12  # holders up to which each pair is written; beyond, a ring says the same
 
@@ -24,34 +26,38 @@ def links_within(
     worth: FloatArray,
     fragments: Fragments,
     names: npt.NDArray[np.str_],
-) -> list[Link]:
-    """Links between members, the most telling fact of each family for each pair.
+) -> pa.Table:
+    """Links between members (`LINKS`), the most telling fact of each family for each pair.
 
     Facts are worth what `worth_of_agreeing` says; wording that k of N accounts share, log(N / k).
 
     Args:
         worth: Of each entry of the facts (`worth_of_agreeing`).
+        names: Of all accounts, sorted.
     """
     inside = facts.of_accounts(group.accounts)
     pairs = agreeing_pairs(facts.only(inside), worth[inside], all_pairs=ALL_PAIRS)
-    found = [
-        (int(first), int(second), facts.kinds[kind], float(log_lr))
-        for first, second, kind, log_lr in zip(
-            pairs.first, pairs.second, pairs.kind, pairs.log_lr, strict=True
-        )
-    ]
-    found += _by_wording(group, fragments, len(names))
-    links = []
-    for first, second, shared, log_lr in found:
-        a, b = sorted((str(names[first]), str(names[second])))
-        links.append(Link(account_a=a, account_b=b, kind=shared, log_lr=log_lr))
-    return sorted(links, key=lambda link: (link.account_a, link.account_b, link.kind))
+    first, second, log_lr = _by_wording(group, fragments, len(names))
+    kinds = np.array([*facts.kinds, "template"])
+    kind = np.concatenate([pairs.kind, np.full(len(first), len(facts.kinds))])
+    first, second = np.concatenate([pairs.first, first]), np.concatenate([pairs.second, second])
+    log_lr = np.concatenate([pairs.log_lr, log_lr])
+    order = np.lexsort((np.argsort(np.argsort(kinds))[kind], second, first))
+    return pa.table(
+        {
+            "account_a": strings_at(names, first[order]),
+            "account_b": strings_at(names, second[order]),
+            "kind": strings_at(kinds, kind[order]),
+            "log_lr": log_lr[order],
+        },
+        schema=LINKS.arrow,
+    )
 
 
 def _by_wording(
     group: Group, fragments: Fragments, active: int
-) -> list[tuple[int, int, str, float]]:
-    """The rarest fragment of each pair."""
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Both accounts and the worth of the rarest fragment of each pair."""
     theirs = fragments.pairs_of(group.fragments)
     theirs = theirs[np.isin(fragments.pair_accounts[theirs], group.accounts)]
     used, users_of = fragments.pair_fragments[theirs], fragments.pair_accounts[theirs]
@@ -61,7 +67,4 @@ def _by_wording(
     pair = first << 32 | np.maximum(users_of[one], users_of[other])
     order = np.lexsort((-worth[one], pair))
     best = order[np.diff(pair[order], prepend=-1) != 0]
-    return [
-        (int(key >> 32), int(key & 0xFFFFFFFF), "template", value)
-        for key, value in zip(pair[best].tolist(), worth[one][best].tolist(), strict=True)
-    ]
+    return pair[best] >> 32, pair[best] & 0xFFFFFFFF, worth[one][best]

@@ -35,7 +35,7 @@ from stillwatch.records.findings import (
     Reason,
     TestedGroup,
 )
-from stillwatch.records.schema import TIMESTAMP, Column, TableSchema
+from stillwatch.records.schema import TIMESTAMP, Column, TableSchema, strings_at
 from stillwatch.records.truth import (
     TRUTH_ACCOUNTS,
     TRUTH_EXCHANGES,
@@ -102,6 +102,7 @@ __all__ = [
     "private_file",
     "read_actors",
     "read_findings",
+    "strings_at",
     "write_findings",
     "write_parquet",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["TIMESTAMP", "Column", "TableSchema", "column", "table_schema"]
+__all__ = ["TIMESTAMP", "Column", "TableSchema", "column", "strings_at", "table_schema"]
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -62,6 +64,12 @@ class TableSchema:
             for name in names
         }
         return pa.table(columns, schema=self.arrow)
+
+
+def strings_at(names: npt.NDArray[np.str_], places: npt.NDArray[np.integer[Any]]) -> pa.Array:
+    """The strings at these places; null where a place is negative."""
+    words = pa.array(names.tolist(), pa.string())
+    return words.take(pa.array(places, mask=places < 0))
 
 
 def table_schema(name: str, row_type: type) -> TableSchema:

@@ -12,6 +12,7 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
+from stillwatch.lake.scratch import apart
 from stillwatch.signals.places import first_of_each, numbered
 from stillwatch.signals.traffic import Traffic
 
@@ -108,7 +109,7 @@ def read_repeats(traffic: Traffic) -> Repeats:
         own = traffic.accounts.astype(np.int64) * np.int64(-7046029254386353131)
     first_of_item[first_of_each(numbered(own ^ traffic.input_hashes))] = True
     first, goes_on = _conversations(numbered(own ^ traffic.conversations))
-    return Repeats(first_of_item, first, goes_on)
+    return Repeats(first_of_item, first, apart(goes_on))
 
 
 @nb.njit(cache=True, nogil=True)

@@ -13,7 +13,9 @@ import numba as nb
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Places", "first_of_each", "numbered", "ranked"]
+from stillwatch.lake.scratch import apart
+
+__all__ = ["Numbering", "Places", "first_of_each", "numbered", "ranked"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -28,7 +30,8 @@ class Places:
     @staticmethod
     def of_column(column: npt.NDArray[np.integer[Any]]) -> Places:
         """Of a column of numbers from 0 on. Cost: linear."""
-        return Places(*_sorted_by_counting(column, int(column.max(initial=-1)) + 1))
+        order, starts = _sorted_by_counting(column, int(column.max(initial=-1)) + 1)
+        return Places(apart(order), starts)
 
     def each(self, numbers: IntArray) -> tuple[IntArray, IntArray]:
         """The positions of each of these numbers, ascending, number after number.
@@ -61,16 +64,50 @@ def ranked(values: IntArray) -> tuple[IntArray, IntArray]:
     return distinct[order], rank[number]
 
 
+class Numbering:
+    """Distinct values numbered from 0 in order of appearance, piece after piece of a column."""
+
+    def __init__(self) -> None:
+        self._place = np.full(1 << 4, -1, np.int32)
+        self._distinct = np.empty(1 << 3, np.int64)
+        self.count = 0
+
+    def of(self, hashes: IntArray) -> npt.NDArray[np.int32]:
+        """The numbers of these values."""
+        numbers = np.empty(len(hashes), np.int32)
+        self._place, self._distinct, self.count = _number_on(
+            hashes, numbers, self._place, self._distinct, self.count
+        )
+        return numbers
+
+    @property
+    def distinct(self) -> IntArray:
+        """The values, by number."""
+        return self._distinct[: self.count]
+
+
 @nb.njit(cache=True, nogil=True)
 def numbered(hashes):  # type: ignore[no-untyped-def]
     """The distinct values of an array numbered from 0 in order of appearance."""
     capacity = 16
     while capacity < 2 * len(hashes) and capacity < 1 << 17:
         capacity *= 2
-    place = np.full(capacity, -1, np.int64)
-    distinct = np.empty(capacity // 2, np.int64)
     numbers = np.empty(len(hashes), np.int64)
-    count = 0
+    _number_on(
+        hashes, numbers, np.full(capacity, -1, np.int32), np.empty(capacity // 2, np.int64), 0
+    )
+    return numbers
+
+
+@nb.njit(cache=True, nogil=True)
+def _number_on(hashes, numbers, place, distinct, count):  # type: ignore[no-untyped-def]
+    """Number on; the table of numbers, the distinct values and their count, grown.
+
+    Args:
+        numbers: Room for the number of each.
+        place, distinct: A hash table by open addressing, at most half full.
+    """
+    capacity = len(place)
     for i in range(len(hashes)):
         at = _spread(hashes[i], capacity)
         while place[at] >= 0 and distinct[place[at]] != hashes[i]:
@@ -80,7 +117,7 @@ def numbered(hashes):  # type: ignore[no-untyped-def]
             continue
         if count == len(distinct):
             capacity *= 2
-            place = np.full(capacity, -1, np.int64)
+            place = np.full(capacity, -1, np.int32)
             larger = np.empty(capacity // 2, np.int64)
             larger[:count] = distinct
             distinct = larger
@@ -96,7 +133,7 @@ def numbered(hashes):  # type: ignore[no-untyped-def]
         distinct[count] = hashes[i]
         numbers[i] = count
         count += 1
-    return numbers
+    return place, distinct, count
 
 
 @nb.njit(cache=True, nogil=True, inline="always")

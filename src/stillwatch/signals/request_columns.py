@@ -5,7 +5,6 @@ Strings become 63-bit hashes: equal values are equal numbers, and nothing readab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -22,7 +21,7 @@ IntArray = npt.NDArray[np.int64]
 STATUSES: tuple[str, ...] = ("ok", "refused", "rate_limited", "blocked", "error")
 """`Requests.status` holds positions in it; -1 where the log says nothing."""
 
-_HASHED = ("model", "credential_id", "client_net_token", "access_path", "end_user_token")
+_HASHED = ("model", "credential_id", "client_net_token", "end_user_token")
 REQUEST_COLUMNS: tuple[str, ...] = (
     *_HASHED,
     "status",
@@ -33,9 +32,6 @@ REQUEST_COLUMNS: tuple[str, ...] = (
     "settings",
     "tool_names",
     "prefill",
-    "finished_at",
-    "started_at",
-    "reasoning_tokens",
 )
 """The columns of the exchange log that are read here."""
 
@@ -46,14 +42,11 @@ class Requests:
 
     Attributes:
         status: Position in `STATUSES`, or -1.
-        model, credential, network, access_path, end_user: Hashes.
+        model, credential, network, end_user: Hashes.
         user_agent, tls: Hashes of the user agent and of the TLS fingerprint.
         client: Hash of the two together.
         settings: Hash of all that was requested beside the text: temperature, limit on the answer,
             top_p, n, log-probabilities, reasoning effort, whether a seed is set, tools offered.
-        answer_limit: Requested limit on the answer, tokens; 0 if none.
-        reasoning_tokens: As billed; 0 if unknown.
-        duration: Milliseconds from start to end; -1 if unknown.
         prefill: The client began the answer.
     """
 
@@ -61,54 +54,35 @@ class Requests:
     model: IntArray
     credential: IntArray
     network: IntArray
-    access_path: IntArray
     end_user: IntArray
     user_agent: IntArray
     tls: IntArray
     client: IntArray
     settings: IntArray
-    answer_limit: npt.NDArray[np.int32]
-    reasoning_tokens: npt.NDArray[np.int32]
-    duration: npt.NDArray[np.int32]
     prefill: npt.NDArray[np.bool_]
 
     def prefix(self, rows: int) -> Requests:
         """The first `rows` exchanges, as a view."""
         return Requests(**{f.name: getattr(self, f.name)[:rows] for f in fields(self)})
 
-    @classmethod
-    def assemble(cls, parts: Mapping[str, pa.ChunkedArray], order: IntArray) -> Requests:
-        """From the parts of all batches, in the given order."""
-        return cls(
-            **{name: parts[name].to_numpy()[order] for name in (f.name for f in fields(cls))}
-        )
-
 
 def request_part(batch: pa.RecordBatch) -> dict[str, pa.Array]:
     """The columns of one batch, by the names of `Requests`."""
-    model, credential, network, path, end_user = (
+    model, credential, network, end_user = (
         pa.array(_hashes(batch.column(name))) for name in _HASHED
     )
     status = pc.index_in(batch.column("status"), value_set=pa.array(STATUSES))
-    finished = batch.column("finished_at").cast(pa.int64())
-    lasted = pc.divide(pc.subtract(finished, batch.column("started_at").cast(pa.int64())), 1000)
-    within = pc.and_(pc.greater_equal(lasted, 0), pc.less(lasted, 1 << 31))
-    duration = pc.if_else(pc.fill_null(within, False), lasted, -1)
     agent, tls = _hashes(batch.column("user_agent")), _hashes(batch.column("tls_fingerprint"))
     return {
         "status": pc.fill_null(status, -1).cast(pa.int8()),
         "model": model,
         "credential": credential,
         "network": network,
-        "access_path": path,
         "end_user": end_user,
         "user_agent": pa.array(agent),
         "tls": pa.array(tls),
         "client": pa.array(_mix(agent, tls)),
         "settings": pa.array(_settings(batch)),
-        "answer_limit": _clipped(batch.column("max_output_tokens")),
-        "reasoning_tokens": _clipped(batch.column("reasoning_tokens")),
-        "duration": duration.cast(pa.int32()),
         "prefill": pc.fill_null(batch.column("prefill"), False),
     }
 
@@ -159,8 +133,3 @@ def _mix(one: IntArray, other: IntArray) -> IntArray:
         value = (value ^ (value >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
         value = (value ^ (value >> np.uint64(33))) >> np.uint64(1)
     return np.where((one == 0) & (other == 0), 0, value.view(np.int64))
-
-
-def _clipped(values: pa.Array) -> pa.Array:
-    filled = pc.fill_null(values, 0)
-    return pc.min_element_wise(pc.max_element_wise(filled, 0), (1 << 31) - 1).cast(pa.int32())

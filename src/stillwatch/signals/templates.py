@@ -7,8 +7,10 @@ so it drops out before anything is compared. Card: `docs/signals/templates.md`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numba as nb
 import numpy as np
@@ -16,7 +18,8 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from stillwatch.signals.places import Places, first_of_each, numbered
+from stillwatch.lake.scratch import AT_ONCE, Growing, apart, rest
+from stillwatch.signals.places import Numbering, Places
 from stillwatch.signals.traffic import Traffic
 
 __all__ = [
@@ -124,11 +127,11 @@ class SharedShingles:
         kept = shared[self.codes[:here]]
         used = shared[self.used_code[:begun]]
         return SharedShingles(
-            self.rows[:here][kept],
-            number[self.codes[:here][kept]],
+            apart(self.rows[:here][kept]),
+            apart(number[self.codes[:here][kept]]),
             self.keys[shared],
-            self.used_since[:begun][used],
-            number[self.used_code[:begun][used]],
+            apart(self.used_since[:begun][used]),
+            apart(number[self.used_code[:begun][used]]),
             rows,
             minimum,
         )
@@ -142,21 +145,48 @@ def share_shingles(
     A first pass counts accounts in hashed buckets, which can only count too many; so nothing is
     lost, and the exact count is left to do for few.
     """
-    by_account = traffic.by_account.order
     values, starts = traffic.shingles.values, traffic.shingles.starts
-    buckets = 1 << 24
-    counts = np.zeros(buckets, np.uint8)
-    last = np.full(buckets, -1, np.int32)
-    _count_accounts(by_account, traffic.accounts, values, starts, counts, last)
-    rows, kept = _often_used(starts, values, counts, parameters.minimum_accounts)
-    codes = numbered(kept).astype(np.int32)
-    keys = kept[first_of_each(codes)]
-    del kept
-    begins = np.searchsorted(rows, np.arange(len(traffic) + 1))
+    counts = np.zeros(_buckets(len(values)), np.uint8)
+    last = np.full(len(counts), -1, np.int32)
+    for begin, end in _stretches(len(traffic)):
+        _count_accounts(traffic.accounts[begin:end], values, starts[begin : end + 1], counts, last)
+        rest()
+    del last
+    numbering, rows, codes = Numbering(), Growing(np.int32), Growing(np.int32)
+    for begin, end in _stretches(len(traffic)):
+        often, kept = _often_used(
+            starts[begin : end + 1], values, counts, parameters.minimum_accounts
+        )
+        rows.append(often + begin)
+        codes.append(numbering.of(kept))
+        rest()
+    del counts
+    everything = _with_first_uses(traffic, rows.whole(), codes.whole(), numbering.distinct)
+    return everything.until(len(traffic), parameters.minimum_accounts)
+
+
+def _with_first_uses(
+    traffic: Traffic,
+    rows: npt.NDArray[np.int32],
+    codes: npt.NDArray[np.int32],
+    keys: IntArray,
+) -> SharedShingles:
+    begins = np.searchsorted(rows, np.arange(len(traffic) + 1, dtype=np.int32))
+    by_account = traffic.by_account.order
     used = np.sort(_first_uses(by_account, traffic.accounts, begins, codes, len(keys)))
     since = rows[used].astype(np.int64)
-    everything = SharedShingles(rows, codes, keys, since, codes[used], len(traffic), 1)
-    return everything.until(len(traffic), parameters.minimum_accounts)
+    return SharedShingles(rows, codes, keys, since, codes[used], len(traffic), 1)
+
+
+def _buckets(values: int) -> int:
+    """Few enough to fit in memory, and enough that most hold one shingle."""
+    return 1 << min(max(values.bit_length() - 1, 24), 27)
+
+
+def _stretches(rows: int) -> Iterator[tuple[int, int]]:
+    """First and last of so many exchanges at a time as are held in memory."""
+    for begin in range(0, rows, AT_ONCE):
+        yield begin, min(begin + AT_ONCE, rows)
 
 
 def mine_fragments(
@@ -182,15 +212,14 @@ def mine_fragments(
 
 
 @nb.njit(cache=True, nogil=True)
-def _count_accounts(order, accounts, values, starts, counts, last):  # type: ignore[no-untyped-def]
+def _count_accounts(accounts, values, starts, counts, last):  # type: ignore[no-untyped-def]
+    """Count how often the account changes that uses a bucket: no less than its accounts."""
     mask = counts.shape[0] - 1
-    for k in range(order.shape[0]):
-        row = order[k]
-        account = accounts[row]
+    for row in range(accounts.shape[0]):
         for i in range(starts[row], starts[row + 1]):
             bucket = values[i] & mask
-            if last[bucket] != account:
-                last[bucket] = account
+            if last[bucket] != accounts[row]:
+                last[bucket] = accounts[row]
                 if counts[bucket] < 255:
                     counts[bucket] += 1
 
@@ -200,8 +229,8 @@ def _often_used(starts, values, counts, minimum):  # type: ignore[no-untyped-def
     """Exchange and hash of each shingle whose bucket so many accounts use."""
     mask = counts.shape[0] - 1
     size = 0
-    for value in values:
-        size += counts[value & mask] >= minimum
+    for i in range(starts[0], starts[-1]):
+        size += counts[values[i] & mask] >= minimum
     rows, kept = np.empty(size, np.int32), np.empty(size, np.int64)
     at = 0
     for row in range(starts.shape[0] - 1):
@@ -236,12 +265,18 @@ def _join(shared: SharedShingles, together: float) -> tuple[IntArray, int]:
     every exchange with the same fixed part: a sample of all pairs at linear cost.
     """
     rows, codes, number = shared.rows, shared.codes, len(shared.keys)
-    occurrences = np.bincount(codes, minlength=number)
-    same_exchange = rows[1:] == rows[:-1]
-    first, second = codes[:-1][same_exchange], codes[1:][same_exchange]
-    pair = np.minimum(first, second).astype(np.int64) << 32 | np.maximum(first, second)
-    entry = numbered(pair)
-    pairs, times = pair[first_of_each(entry)], np.bincount(entry)
+    occurrences = np.zeros(number, np.int64)
+    numbering, times = Numbering(), np.zeros(0, np.int64)
+    for begin, end in _stretches(len(rows)):
+        occurrences += np.bincount(codes[begin:end], minlength=number)
+        # The first of the next stretch is the neighbour of the last.
+        row, code = rows[begin : end + 1], codes[begin : end + 1]
+        same = row[1:] == row[:-1]
+        first, second = code[:-1][same], code[1:][same]
+        pair = np.minimum(first, second).astype(np.int64) << 32 | np.maximum(first, second)
+        times = _added(times, numbering.of(pair), numbering.count)
+        rest()
+    pairs = numbering.distinct
     a, b = pairs >> 32, pairs & 0xFFFFFFFF
     joined = times >= together * np.maximum(occurrences[a], occurrences[b])
     graph = coo_matrix(
@@ -259,14 +294,22 @@ def _uses(
     parameters: TemplateParameters,
 ) -> Fragments:
     sizes = np.bincount(member_of, minlength=count)
-    use_rows, use_fragments, held = _held(shared.rows, member_of.astype(np.int32)[shared.codes])
-    # Long texts keep only their smallest shingles: a large fragment can be cut off there.
-    reachable = np.minimum(sizes[use_fragments], np.diff(traffic.shingles.starts)[use_rows])
-    enough = held >= parameters.present * reachable
-    use_rows, use_fragments = use_rows[enough], use_fragments[enough]
-    use = traffic.accounts[use_rows].astype(np.int64) << 32 | use_fragments
-    entry = numbered(use)
-    pairs, exchanges = use[first_of_each(entry)], np.bincount(entry)
+    lengths = np.diff(traffic.shingles.starts)
+    use_rows, use_fragments = Growing(np.int32), Growing(np.int32)
+    numbering, exchanges = Numbering(), np.zeros(0, np.int64)
+    begins = np.searchsorted(shared.rows, np.arange(0, len(traffic) + AT_ONCE, AT_ONCE))
+    fragment_of = member_of.astype(np.int32)
+    for begin, end in pairwise(begins.tolist()):
+        rows, fragments, held = _held(shared.rows[begin:end], fragment_of[shared.codes[begin:end]])
+        # Long texts keep only their smallest shingles: a large fragment can be cut off there.
+        enough = held >= parameters.present * np.minimum(sizes[fragments], lengths[rows])
+        rows, fragments = rows[enough], fragments[enough]
+        use_rows.append(rows)
+        use_fragments.append(fragments)
+        use = traffic.accounts[rows].astype(np.int64) << 32 | fragments
+        exchanges = _added(exchanges, numbering.of(use), numbering.count)
+        rest()
+    pairs = numbering.distinct
     order = np.argsort(pairs)
     pairs, exchanges = pairs[order], exchanges[order]
     least = np.full(count, np.iinfo(np.int64).max)
@@ -275,13 +318,20 @@ def _uses(
         count=count,
         shingles=sizes,
         accounts=np.bincount(pairs & 0xFFFFFFFF, minlength=count),
-        use_rows=use_rows,
-        use_fragments=use_fragments,
-        pair_accounts=pairs >> 32,
-        pair_fragments=pairs & 0xFFFFFFFF,
-        pair_exchanges=exchanges,
+        use_rows=use_rows.whole(),
+        use_fragments=use_fragments.whole(),
+        pair_accounts=apart(pairs >> 32),
+        pair_fragments=apart(pairs & 0xFFFFFFFF),
+        pair_exchanges=apart(exchanges),
         keys=least,
     )
+
+
+def _added(counts: IntArray, numbers: npt.NDArray[np.int32], size: int) -> IntArray:
+    """Counts of numbers with those of further ones."""
+    more = np.bincount(numbers, minlength=size)
+    more[: len(counts)] += counts
+    return more
 
 
 @nb.njit(cache=True, nogil=True)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
-import numba as nb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -19,6 +16,7 @@ from stillwatch.lake.exchange_batches import Sketched
 from stillwatch.lake.given_names import GivenNames
 from stillwatch.lake.log import Log
 from stillwatch.lake.purpose import PURPOSES
+from stillwatch.lake.scratch import apart, rest, taken
 from stillwatch.records import InputError
 from stillwatch.signals.places import Places
 from stillwatch.signals.request_columns import (
@@ -27,6 +25,7 @@ from stillwatch.signals.request_columns import (
     hash_strings,
     request_part,
 )
+from stillwatch.signals.traffic_columns import TrafficColumns
 
 __all__ = ["Ragged", "Traffic", "microseconds", "read_traffic"]
 
@@ -74,7 +73,6 @@ class Traffic:
             that of the model asked for; 0 where it gives none.
         purpose: How probable each of `lake.purpose.PURPOSES` is, in 255ths; all zero without words.
         requests: How each was sent and how it ended.
-        locators: (file, row) of each exchange in the log, to read its text again.
     """
 
     account_names: npt.NDArray[np.str_]
@@ -92,11 +90,8 @@ class Traffic:
     given_names: IntArray
     input_words: npt.NDArray[np.int32]
     system_words: npt.NDArray[np.int32]
-    output_words: npt.NDArray[np.int32]
     purpose: npt.NDArray[np.uint8]
     requests: Requests
-    locators: IntArray
-    files: tuple[Path, ...]
 
     def __len__(self) -> int:
         return len(self.accounts)
@@ -134,11 +129,8 @@ class Traffic:
             given_names=self.given_names[:rows],
             input_words=self.input_words[:rows],
             system_words=self.system_words[:rows],
-            output_words=self.output_words[:rows],
             purpose=self.purpose[:rows],
             requests=self.requests.prefix(rows),
-            locators=self.locators[:rows],
-            files=self.files,
         )
 
 
@@ -150,7 +142,8 @@ def microseconds(moment: datetime) -> int:
 def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: None) -> Traffic:
     """Read the whole log once, sketching each text, or taking the lake's stored sketches.
 
-    Memory: about 450 bytes an exchange of average length; the text itself is never kept.
+    The text itself is never kept. What is, about 400 bytes an exchange of average length, lies in
+    files (`lake.scratch`) where it is large.
 
     Args:
         progress: Called with the number of exchanges read so far.
@@ -158,21 +151,15 @@ def read_traffic(log: Log, *, progress: Callable[[int], None] = lambda _rows: No
     Raises:
         InputError: No exchange can be used.
     """
-    parts: list[dict[str, pa.Array]] = []
+    columns = TrafficColumns()
     rows = 0
     for part in log.digests(_COLUMNS, _parts):
-        usable = log.usable(part)
-        parts.append(
-            {
-                name: column.filter(usable)
-                for name, column in zip(part.schema.names, part.columns, strict=True)
-            }
-        )
+        columns.add(part, log.usable(part))
         rows += part.num_rows
         progress(rows)
-    if not any(len(part["exchange_id"]) for part in parts):
+    if not len(columns):
         raise _nothing_usable(log, rows)
-    return _assemble(parts, log)
+    return _assemble(columns, log)
 
 
 def _nothing_usable(log: Log, rows: int) -> InputError:
@@ -189,15 +176,15 @@ def _nothing_usable(log: Log, rows: int) -> InputError:
 def _parts(batches: Iterator[Sketched]) -> Iterator[pa.RecordBatch]:
     """The digest of the log: what stays of each exchange, with its account and its start."""
     given = GivenNames()
-    for batch, sketch, locators in batches:
-        part = _part(batch, sketch, locators)
+    for batch, sketch, _ in batches:
+        part = _part(batch, sketch)
         system_hashes = sketch.column("system_hash").to_numpy()
         given.see(batch.column("system_text"), batch.column("model"), system_hashes)
         names = given.of(system_hashes, part["request_model"].to_numpy())
         yield pa.RecordBatch.from_pydict({**part, "given_name": pa.array(names)})
 
 
-def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> dict[str, pa.Array]:
+def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch) -> dict[str, pa.Array]:
     status = batch.column("status")
     refused = pc.is_in(status, value_set=pa.array(["refused", "rate_limited", "blocked"]))
     purpose = sketch.column("purpose").flatten().to_numpy()
@@ -218,129 +205,63 @@ def _part(batch: pa.RecordBatch, sketch: pa.RecordBatch, locators: pa.Array) -> 
         "input_hash": sketch.column("input_hash"),
         "input_words": sketch.column("input_words"),
         "system_words": sketch.column("system_words"),
-        "output_words": sketch.column("output_words"),
         "purpose": pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(len(PURPOSES)), batch.num_rows, [None, pa.py_buffer(purpose.tobytes())]
         ),
-        "locator": locators,
         **{f"request_{name}": column for name, column in request_part(batch).items()},
     }
 
 
-def _assemble(parts: list[dict[str, pa.Array]], log: Log) -> Traffic:
-    columns = {name: pa.chunked_array([part[name] for part in parts]) for name in parts[0]}
-    parts.clear()
-    # The texts are gone; what the allocator keeps of them, and of each column that is put in order,
-    # would count until the end of the scan.
-    release = pa.default_memory_pool().release_unused
-    release()
-    request_columns = {
-        name.removeprefix("request_"): columns.pop(name)
-        for name in [n for n in columns if n.startswith("request_")]
-    }
-    account = columns.pop("account_id").unify_dictionaries().combine_chunks()
-    if isinstance(account, pa.ChunkedArray):
-        account = (
-            account.chunk(0)
-            if account.num_chunks
-            else pa.array([], pa.string()).dictionary_encode()
-        )
-    names, ranks = np.unique(
-        np.asarray(account.dictionary.to_pylist(), dtype=np.str_), return_inverse=True
-    )
-    codes = ranks[account.indices.to_numpy(zero_copy_only=False)] if len(account) else ranks
-    started = _numbers(columns.pop("started_at").cast(pa.int64()))
-    ids = columns.pop("exchange_id").cast(pa.large_string()).combine_chunks()
-    if isinstance(ids, pa.ChunkedArray):
-        ids = pa.concat_arrays(ids.chunks)
-    id_hashes = hash_strings(ids).to_numpy(zero_copy_only=False)
-    order = np.lexsort((id_hashes, started))
-    order = _without_repeated_ids(order, id_hashes, log)
-    names, accounts = _in_use(names, codes[order])
-    take = pa.array(order)
-    conversation = columns.pop("conversation")
-    known = _numbers(pc.fill_null(conversation, 0))[order]
-    known = np.where(known == 0, -1 - np.arange(len(order)), known)
-    purpose = columns.pop("purpose").combine_chunks()
-    if isinstance(purpose, pa.ChunkedArray):
-        purpose = pa.concat_arrays(purpose.chunks)
-    shares = np.frombuffer(purpose.buffers()[1], np.uint8, len(purpose) * len(PURPOSES))
-    shingles = _ragged(columns.pop("shingles"), order)
-    release()
-    terms = _ragged(columns.pop("terms"), order)
-    release()
-    requests = Requests.assemble(request_columns, order)
-    request_columns.clear()
-    release()
+def _assemble(columns: TrafficColumns, log: Log) -> Traffic:
+    names, codes = columns.accounts()
+    order = columns.order()
+    order = _without_repeated_ids(order, columns.as_read("id_hash"), log)
+    names, accounts = _in_use(names, taken(codes, order))
+    conversations = columns.taken("conversation", order)
+    alone = np.flatnonzero(conversations == 0)
+    conversations[alone] = -1 - alone
+    purpose = columns.taken("purpose", order).view(np.uint8).reshape(-1, len(PURPOSES))
     traffic = Traffic(
         account_names=names,
-        exchange_ids=ids.take(take),
-        accounts=accounts,
-        started=started[order],
-        conversations=known,
-        turns=_numbers(columns.pop("turn"))[order].astype(np.int32),
-        output_tokens=_numbers(columns.pop("output_tokens"))[order].astype(np.int32),
-        refused=columns.pop("refused").to_numpy()[order].astype(np.bool_),
-        shingles=shingles,
-        terms=terms,
-        system_hashes=_numbers(columns.pop("system_hash"))[order],
-        input_hashes=_numbers(columns.pop("input_hash"))[order],
-        given_names=_numbers(columns.pop("given_name"))[order],
-        input_words=_numbers(columns.pop("input_words"))[order].astype(np.int32),
-        system_words=_numbers(columns.pop("system_words"))[order].astype(np.int32),
-        output_words=_numbers(columns.pop("output_words"))[order].astype(np.int32),
-        purpose=shares.reshape(-1, len(PURPOSES))[order],
-        requests=requests,
-        locators=_numbers(columns.pop("locator"))[order],
-        files=log.exchange_files,
+        exchange_ids=columns.strings("exchange_id", order),
+        accounts=apart(accounts),
+        started=columns.taken("started_at", order),
+        conversations=conversations,
+        turns=columns.taken("turn", order),
+        output_tokens=columns.taken("output_tokens", order),
+        refused=columns.taken("refused", order),
+        shingles=Ragged(*columns.lists("shingles", order)),
+        terms=Ragged(*columns.lists("terms", order)),
+        system_hashes=columns.taken("system_hash", order),
+        input_hashes=columns.taken("input_hash", order),
+        given_names=columns.taken("given_name", order),
+        input_words=columns.taken("input_words", order),
+        system_words=columns.taken("system_words", order),
+        purpose=purpose,
+        requests=Requests(
+            **{f.name: columns.taken(f"request_{f.name}", order) for f in fields(Requests)}
+        ),
     )
-    release()
+    rest()
     return traffic
 
 
 def _in_use(
-    names: npt.NDArray[np.str_], accounts: npt.NDArray[np.integer[Any]]
+    names: npt.NDArray[np.str_], accounts: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.int32]]:
     """The names that have exchanges, and the accounts numbered anew."""
-    used, numbered = np.unique(accounts.astype(np.int64), return_inverse=True)
-    return names[used], numbered.astype(np.int32)
+    used = np.bincount(accounts, minlength=len(names)) > 0
+    if used.all():
+        return names, accounts
+    return names[used], (np.cumsum(used) - 1).astype(np.int32)[accounts]
 
 
 def _without_repeated_ids(order: IntArray, id_hashes: IntArray, log: Log) -> IntArray:
     """Keep the earliest exchange of each id; a log shipped twice must not count twice."""
-    hashed = id_hashes[order]
-    _, first = np.unique(hashed, return_index=True)
-    if len(first) == len(order):
+    ascending = np.sort(id_hashes)
+    if not (ascending[1:] == ascending[:-1]).any():
         return order
+    _, first = np.unique(id_hashes[order], return_index=True)
     log.left_out["the id was seen before"] = len(order) - len(first)
     log.hide_repeated_ids()
     return order[np.sort(first)]
-
-
-def _numbers(column: pa.ChunkedArray) -> IntArray:
-    numbers: IntArray = column.to_numpy().astype(np.int64, copy=False)
-    return numbers
-
-
-def _ragged(column: pa.ChunkedArray, order: IntArray) -> Ragged:
-    """Reorder a list column row by row, holding only one copy of its values at a time."""
-    values = np.concatenate(
-        [c.flatten().to_numpy(zero_copy_only=False) for c in column.chunks] or [np.zeros(0)]
-    )
-    lengths = np.concatenate(
-        [pc.list_value_length(c).to_numpy(zero_copy_only=False) for c in column.chunks]
-        or [np.zeros(0)]
-    ).astype(np.int64)
-    old_starts = np.concatenate([[0], np.cumsum(lengths)])
-    starts = np.concatenate([[0], np.cumsum(lengths[order])])
-    return Ragged(_in_order(values, old_starts, order, starts), starts)
-
-
-@nb.njit(cache=True, nogil=True)
-def _in_order(values, old_starts, order, starts):  # type: ignore[no-untyped-def]
-    ordered = np.empty(starts[-1], values.dtype)
-    for row in range(len(order)):
-        begin = old_starts[order[row]]
-        for k in range(starts[row + 1] - starts[row]):
-            ordered[starts[row] + k] = values[begin + k]
-    return ordered
