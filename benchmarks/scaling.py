@@ -4,7 +4,8 @@
 
 Worlds of 17 accounts for every thousand exchanges, a tenth of them in campaigns: at 16 million it is
 the case of 24,000 accounts among 250,000. With `--before`, another checkout's scan is measured on
-the same worlds in the same run. The tables go to standard output and into docs/benchmarks.md.
+the same worlds in the same run. The tables go to standard output and, with two
+pictures, into docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from typing import Any
 
 from commands import plain, stillwatch
 from measured import machine
+
+from stillwatch.evaluation.suite.page.plots import lines
 
 _ROOT = Path(__file__).resolve().parents[1]
 _BEGIN, _END = "<!-- scaling: begin -->", "<!-- scaling: end -->"
@@ -95,7 +98,7 @@ def _heading(load: float) -> str:
 
 
 def _growth(measured: list[dict[str, Any]]) -> str:
-    lines = [
+    rows = [
         "| million exchanges | scan, s | processor, s | s a million | peak, GB | plain scan, s | ratio "
         "| before, s | before, GB |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -107,15 +110,36 @@ def _growth(measured: list[dict[str, Any]]) -> str:
             older = (f"{old['seconds']:.0f}", f"{old['peak_memory_bytes'] / 1e9:.2f}")
         elif old:
             older = (f"did not end: {old}", "")
-        lines.append(
+        rows.append(
             f"| {one['millions']:g} | {after['seconds']:.0f} | {after['processor_seconds']:.0f} "
             f"| {after['seconds'] / one['millions']:.1f} | {after['peak_memory_bytes'] / 1e9:.2f} "
             f"| {one['plain']['seconds']:.2f} | {after['seconds'] / one['plain']['seconds']:.0f} "
             f"| {older[0]} | {older[1]} |"
         )
     if len(measured) > 1:
-        lines += ["", _extrapolated(measured)]
-    return "\n".join(lines)
+        rows += ["", _extrapolated(measured), "", *_pictures(measured)]
+    return "\n".join(rows)
+
+
+def _pictures(measured: list[dict[str, Any]]) -> list[str]:
+    """Draw time and memory by size; returns the lines that show them."""
+    shown = []
+    for name, title, field, scale, unit in (
+        ("seconds", "Seconds of a full scan by millions of exchanges", "seconds", 1.0, "s"),
+        ("memory", "Peak memory of a full scan", "peak_memory_bytes", 1e9, "GB"),
+    ):
+        points = [(one["millions"], one["after"][field] / scale) for one in measured]
+        drawn = lines(
+            title,
+            {"scan": points},
+            x="million exchanges",
+            y=unit,
+            top=5 * math.ceil(max(value for _, value in points) / 5),
+        )
+        path = _ROOT / "docs" / "images" / f"scaling-{name}.svg"
+        path.write_text(drawn, encoding="utf-8")
+        shown.append(f"![{title}](images/{path.name})")
+    return shown
 
 
 def _extrapolated(measured: list[dict[str, Any]]) -> str:
@@ -140,7 +164,7 @@ def _extrapolated(measured: list[dict[str, Any]]) -> str:
 def _profile(one: dict[str, Any]) -> str:
     after, before = one["after"], one["before"]
     old = before["stages"] if isinstance(before, dict) else {}
-    lines = [
+    rows = [
         f"The stages of a scan of {one['millions']:g} million exchanges:",
         "",
         "| stage | s | of all | × plain scan | peak, GB | before, s |",
@@ -149,11 +173,11 @@ def _profile(one: dict[str, Any]) -> str:
     for words, (seconds, peak) in after["stages"].items():
         was = f"{old[words][0]:.1f}" if words in old else ""
         memory = f"{peak / 1e9:.2f}" if peak else ""
-        lines.append(
+        rows.append(
             f"| {words} | {seconds:.1f} | {seconds / after['seconds']:.0%} "
             f"| {seconds / one['plain']['seconds']:.1f} | {memory} | {was} |"
         )
-    return "\n".join(lines)
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

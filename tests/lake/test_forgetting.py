@@ -385,6 +385,20 @@ def scanned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lake.path
 
 
+def test_campaign_is_found_by_the_sketches_of_erased_texts(scanned: Path, tmp_path: Path) -> None:
+    """And the scan says what it no longer sees, not that nothing can be seen."""
+    lake = Path(shutil.copytree(scanned, tmp_path / "lake"))
+    command(lake, "--older-than", 1, "--text-only")
+
+    words = ["scan", "--lake", str(lake), "--no-timeline", "--json"]
+    result = CliRunner().invoke(run, words)
+
+    assert result.exit_code == 3
+    missing = json.loads(result.stdout)["missing_evidence"]
+    assert [t for t in missing if t.startswith("no prompt text any longer: ")]
+    assert not [t for t in missing if "what is collected cannot be seen" in t]
+
+
 def test_findings_and_pages_do_not_name_it(scanned: Path, tmp_path: Path) -> None:
     """Its rows, links and groups go, and the page that quotes it; what stays is marked as stale."""
     lake = Path(shutil.copytree(scanned, tmp_path / "lake"))

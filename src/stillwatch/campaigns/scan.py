@@ -159,7 +159,7 @@ def scan(
         if remembered is not None:
             remembered.forget_old()
     missing = [
-        *missing_evidence(log),
+        *_where_sketches_remain(missing_evidence(log), evidence.traffic),
         *_silent_accounts(evidence.traffic, log),
         *_accounts_without_a_row(evidence.declarations, log),
     ]
@@ -201,6 +201,17 @@ def scan(
 
 def _last_exchange(traffic: Traffic) -> datetime:
     return datetime.fromtimestamp(int(traffic.started[-1]) / 1e6, tz=UTC)
+
+
+def _where_sketches_remain(missing: list[str], traffic: Traffic) -> list[str]:
+    """Erased texts leave their sketches in a lake: what rests on these is seen still."""
+    if not ((traffic.input_words > 0) | (traffic.system_words > 0)).any():
+        return missing
+    erased = (
+        "no prompt text any longer: templates and division are seen by the sketches that remain, but "
+        "no prompt can be read again or shown"
+    )
+    return [erased if text == _EVIDENCE_OF["input_text"] else text for text in missing]
 
 
 def _silent_accounts(traffic: Traffic, log: Log) -> list[str]:
