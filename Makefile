@@ -12,7 +12,7 @@ SPARK_READY := .venv/.ready-spark
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gateways test-spark test-worlds test-faults check format bench suite lock clean
+.PHONY: help setup demo test test-browser test-gateways test-spark test-worlds test-faults check format bench bench-peers suite lock clean
 
 help: ## show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -67,6 +67,9 @@ format: $(READY) ## rewrite the code in the house's format
 
 bench: $(READY) ## benchmarks: a table, and benchmarks/latest.json
 	@$(BIN)/python benchmarks/run.py
+
+bench-peers: $(READY) ## stillwatch beside Splink and others on the same worlds, installed apart
+	@$(BIN)/python benchmarks/peers.py $(if $(FOLDER),--folder $(FOLDER))
 
 suite: $(READY) ## measure detection on a grid of worlds and write docs/evaluation.md; resumable
 	@$(BIN)/stillwatch evaluate --suite $(SUITE) --out docs/suite --page docs/evaluation.md --jobs $(JOBS)
