@@ -1,6 +1,7 @@
 """`make bench-peers`: stillwatch beside programs made for parts of its work, on the same worlds.
 
-    benchmarks/peers.py [--quick] [--folder DIR] [--seeds 401,402,403] [--out FILE]
+    benchmarks/peers.py [--quick] [--folder DIR] [--seeds 401,402,403] [--dials identity=3]
+                        [--out FILE]
 
 Worlds are simulated; the scan, its linking stage, Splink, coordination-network-toolkit, a script in
 pandas and the baselines of `stillwatch evaluate` read each of them, every program in a process of its
@@ -92,10 +93,12 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Measure stillwatch beside its peers.")
     parser.add_argument("--quick", action="store_true", help="a small world, to see that it runs")
     parser.add_argument("--seeds", default="401,402,403")
+    parser.add_argument("--dials", help="only worlds of this setting of the attackers' dials")
     parser.add_argument("--folder", type=Path, help="where all of it lies; temporary if absent")
     parser.add_argument("--out", type=Path, help="where the tables go as well")
     asked = parser.parse_args(arguments)
     worlds = QUICK if asked.quick else FULL
+    dials = {w: d for w, d in worlds.dials.items() if asked.dials in (None, d)}
     seeds = [int(seed) for seed in asked.seeds.split(",")]
     load = os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as temporary:
@@ -105,10 +108,10 @@ def main(arguments: Sequence[str]) -> None:
         rows = [
             row
             for seed in seeds
-            for dial in worlds.dials.values()
+            for dial in dials.values()
             for row in _measured_world(worlds, seed, dial, folder, python)
         ]
-    text = page(rows, worlds.dials, stamp=_stamp(load, seeds))
+    text = page(rows, dials, stamp=_stamp(load, seeds))
     print(text)
     if asked.out is not None:
         asked.out.write_text(text + "\n", encoding="utf-8")
