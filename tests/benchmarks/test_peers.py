@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
@@ -64,6 +64,7 @@ def test_who_names_nobody_has_no_precision_and_no_recall() -> None:
     assert (score.precision, score.recall, score.f1) == (None, 0.0, 0.0)
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ACCOUNTS, max_size=4))
 def test_pairs_agree_with_looking_at_each(groups: list[frozenset[str]]) -> None:
     """Pairs are counted as if each were looked at, where accounts have several labels as well."""
