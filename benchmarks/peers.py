@@ -86,13 +86,14 @@ FULL = Worlds(
         "nothing is shared": "identity=3",
     },
 )
+SEEDS = (401, 402, 403)
 QUICK = Worlds("tiny", 300, 3, 4_000, {"a small world": "1"})
 
 
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description="Measure stillwatch beside its peers.")
     parser.add_argument("--quick", action="store_true", help="a small world, to see that it runs")
-    parser.add_argument("--seeds", default="401,402,403")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
     parser.add_argument("--dials", help="only worlds of this setting of the attackers' dials")
     parser.add_argument("--folder", type=Path, help="where all of it lies; temporary if absent")
     parser.add_argument("--out", type=Path, help="where the tables go as well")
@@ -100,18 +101,17 @@ def main(arguments: Sequence[str]) -> None:
     worlds = QUICK if asked.quick else FULL
     dials = {w: d for w, d in worlds.dials.items() if asked.dials in (None, d)}
     seeds = [int(seed) for seed in asked.seeds.split(",")]
-    load = os.getloadavg()[1]
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         python = _install_peers(folder / "peers-environment")
-        rows = [
-            row
+        measured = [
+            _measured_world(worlds, seed, dial, folder, python)
             for seed in seeds
             for dial in dials.values()
-            for row in _measured_world(worlds, seed, dial, folder, python)
         ]
-    text = page(rows, dials, stamp=_stamp(load, seeds))
+    rows = [Row.from_json(row) for one in measured for row in one["rows"]]
+    text = page(rows, dials, stamp=_stamp(measured, seeds))
     print(text)
     if asked.out is not None:
         asked.out.write_text(text + "\n", encoding="utf-8")
@@ -122,12 +122,15 @@ def main(arguments: Sequence[str]) -> None:
         docs.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}", encoding="utf-8")
 
 
-def _stamp(load: float, seeds: Sequence[int]) -> str:
-    today = datetime.now(UTC).date().isoformat()
+def _stamp(measured: Sequence[dict[str, Any]], seeds: Sequence[int]) -> str:
+    dates, machines = (sorted({one[of] for one in measured}) for of in ("date", "machine"))
+    loads = [one["load"] for one in measured]
     return (
-        f"Measured on {today} on {machine()}, with the seeds {', '.join(map(str, seeds))}.\n"
-        f"The load average was {load:.1f} in the five minutes before, and "
-        f"{os.getloadavg()[2]:.1f} in the last fifteen minutes of it, of which about 1 to 2 is its own."
+        f"Measured on {' and '.join(dates)} on {' and '.join(machines)}, "
+        f"in {len(measured)} of {len(SEEDS) * len(FULL.dials)} worlds "
+        f"({'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}).\n"
+        f"The load average of the five minutes at the end of each world was {min(loads):.1f} to "
+        f"{max(loads):.1f}: 1 to 2 is a machine that does nothing else."
     )
 
 
@@ -147,17 +150,25 @@ def _install_peers(place: Path) -> str:
     return python
 
 
-def _measured_world(worlds: Worlds, seed: int, dial: str, folder: Path, python: str) -> list[Row]:
+def _measured_world(
+    worlds: Worlds, seed: int, dial: str, folder: Path, python: str
+) -> dict[str, Any]:
     """All programs on one world, one after the other; a world that was measured whole is not again."""
     kept = folder / f"measured-{worlds.name}-{dial.replace('=', '-')}-{seed}.json"
-    if kept.is_file():
-        return [Row.from_json(row) for row in json.loads(kept.read_text(encoding="utf-8"))]
-    rows = []
-    for row in _measure_world(worlds, seed, dial, folder, python):
-        print(f"{kept.stem}: {json.dumps(row.as_json())}", file=sys.stderr, flush=True)
-        rows.append(row)
-    kept.write_text(json.dumps([row.as_json() for row in rows], indent=1) + "\n", encoding="utf-8")
-    return rows
+    if not kept.is_file():
+        rows = []
+        for row in _measure_world(worlds, seed, dial, folder, python):
+            print(f"{kept.stem}: {json.dumps(row.as_json())}", file=sys.stderr, flush=True)
+            rows.append(row.as_json())
+        measured = {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": machine(),
+            "load": os.getloadavg()[1],
+            "rows": rows,
+        }
+        kept.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    told: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return told
 
 
 def _measure_world(
