@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from stillwatch.cli.import_table import Filled
     from stillwatch.identity import KeySource
+    from stillwatch.lake.call_events import CallNews
     from stillwatch.lake.network import NetworkNews
     from stillwatch.lake.writer import Added
     from stillwatch.sources.adapter import Adapter
@@ -195,7 +196,8 @@ def _import(
         if mending:
             settled = mending.settle(paths, lake.files("quarantine"), now)
     if mended:
-        say(f"{amount(settled, 'row')} left the quarantine.")
+        still = writer.added.calls.kept if writer.added.calls else 0
+        say(f"{amount(settled - still, 'row')} left the quarantine.")
     lacking = unable(filled.known() | known_columns(lake))
     seconds = time.monotonic() - started
     _report(intake, writer.added, filled.shares(), lacking, lake_path, seconds, as_json=as_json)
@@ -238,6 +240,7 @@ def _report(
     from stillwatch.cli.import_table import NEEDS, say_filled
     from stillwatch.sources.quarantine import one_line
 
+    quarantined = intake.quarantined + (added.calls.waiting if added.calls else 0)
     if as_json:
         emit_json(
             {
@@ -246,7 +249,7 @@ def _report(
                 "duplicates": added.duplicates,
                 "told_before": added.told_before,
                 "corrected": added.corrected,
-                "quarantined": intake.quarantined,
+                "quarantined": quarantined,
                 "seconds": round(seconds, 3),
                 "peak_memory_bytes": peak_memory_bytes(),
                 "emptied_values": dict(intake.emptied),
@@ -256,15 +259,18 @@ def _report(
                 "signals": [signal for signal in NEEDS if signal not in lacking],
                 "signals_lacking": lacking,
                 **({"network": _counts(added.network)} if added.network else {}),
+                **({"calls": _counts_of_calls(added.calls)} if added.calls else {}),
             }
         )
     say(
         f"Read {amount(intake.read, 'row')}: {added.imported:,} imported, {added.duplicates:,} known "
-        f"already, {intake.quarantined:,} quarantined, in {seconds:.1f} s."
+        f"already, {quarantined:,} quarantined, in {seconds:.1f} s."
     )
     _say_corrections(added)
     if added.network:
         _say_network(added.network)
+    if added.calls:
+        _say_calls(added.calls)
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
         were = "was" if number == 1 else "were"
         values = f"{amount(number, 'value')} of {one_line(name)}"
@@ -273,15 +279,21 @@ def _report(
         say(f"{number:,} {'time' if number == 1 else 'times'}: {one_line(what)}")
     for name, reason in list(intake.dropped.items())[:_SHOWN_COLUMNS]:
         say(f"Column {one_line(name)} was not taken: {reason}.")
-    if intake.quarantined:
-        say(f"First in the quarantine: {intake.first_reason}")
+    if quarantined:
+        say(f"First in the quarantine: {intake.first_reason or _first_waiting(added)}")
         say(f"See all of it with `stillwatch quarantine show --lake {lake_path}`.")
     if not intake.read:
         say(
             "Nothing was there to read: the files are empty, or hold nothing but what is passed over."
         )
         return
-    if intake.quarantined == intake.read:
+    if added.calls and added.calls.waiting == intake.read:
+        raise InputError(
+            "this log tells calls by their events alone, and the lake has no span of them.",
+            remedy="Import the traces, then this log again with --mended; or both at once, in any "
+            "order.",
+        )
+    if quarantined == intake.read:
         raise InputError(
             "nothing in the input could be used.",
             remedy="Mend what the quarantine names; if it is of another format, "
@@ -303,6 +315,26 @@ def _say_corrections(added: Added) -> None:
         )
     if added.corrected:
         say(f"{added.corrected:,} say what a later row of this import says otherwise: that holds.")
+
+
+def _counts_of_calls(calls: CallNews) -> dict[str, int]:
+    return {name: getattr(calls, name) for name in ("filled", "alone", "waiting")}
+
+
+def _say_calls(calls: CallNews) -> None:
+    if calls.filled:
+        say(f"{amount(calls.filled, 'exchange')} got what events in this log say of their calls.")
+    if calls.waiting:
+        say(f"Waiting in the quarantine for their spans: {amount(calls.waiting, 'event')}.")
+    if calls.alone:
+        say(
+            f"Told by events alone, with the time of their end: {amount(calls.alone, 'exchange')}. "
+            "What only spans say is missing; import the traces before such a log."
+        )
+
+
+def _first_waiting(added: Added) -> str:
+    return f"{added.calls.first}: {added.calls.reason}" if added.calls else ""
 
 
 def _counts(network: NetworkNews) -> dict[str, int]:

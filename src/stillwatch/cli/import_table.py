@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from stillwatch.cli.output import people, say
 from stillwatch.records import LOG_TABLES
+from stillwatch.sources.call_events import CALL_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from stillwatch.lake.store import Lake
+
+_COUNTED = (*LOG_TABLES, CALL_EVENTS)
 
 __all__ = ["NEEDS", "Filled", "known_columns", "say_filled", "shown_share", "unable"]
 
@@ -70,7 +73,7 @@ class Filled:
 
     def add(self, table: str, rows: pa.Table) -> None:
         """Count, and hand on."""
-        schema = next((s for s in LOG_TABLES if s.name == table), None)
+        schema = next((s for s in _COUNTED if s.name == table), None)
         if schema is not None:
             self.rows[table] += rows.num_rows
             counts = self.values.setdefault(table, Counter())
@@ -91,7 +94,7 @@ class Filled:
                 name: round(self.values[schema.name][name] / self.rows[schema.name], 4)
                 for name in schema.names
             }
-            for schema in LOG_TABLES
+            for schema in _COUNTED
             if self.rows[schema.name]
         }
 

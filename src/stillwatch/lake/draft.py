@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.lake.call_events import CALL_EVENTS, CallEvents, CallNews
 from stillwatch.lake.known_ids import KnownIds, is_worth_asking
 from stillwatch.lake.making_sketches import MakingSketches
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
@@ -34,6 +35,8 @@ from stillwatch.records import EXCHANGES, StillwatchError
 
 __all__ = ["Draft"]
 
+QUARANTINE = "quarantine"
+
 
 @dataclass(slots=True)
 class Draft:
@@ -46,6 +49,7 @@ class Draft:
         told_before: Of each small table, how many rows say what has been corrected since.
         corrected: Of each small table, how many rows say what a later one says otherwise.
         network: What became of proxies' rows; None where there are none to join.
+        calls: What became of events without their span; None where there are none.
     """
 
     lake: Path
@@ -58,14 +62,21 @@ class Draft:
     told_before: dict[str, int] = field(default_factory=dict)
     corrected: dict[str, int] = field(default_factory=dict)
     network: NetworkNews | None = None
+    calls: CallNews | None = None
     _exchanges: list[Part] = field(default_factory=list)
     _sketches: list[Part] = field(default_factory=list)
     _network: list[Part] = field(default_factory=list)
     _filled: list[tuple[Part, Part]] = field(default_factory=list)
+    _sketched_anew: list[tuple[Part, Part]] = field(default_factory=list)
+    _events: CallEvents | None = None
     _merged: dict[str, Part] = field(default_factory=dict)
     _history: dict[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        groups = self.staging.groups(CALL_EVENTS)
+        if groups:
+            files = [path for group in groups for path in self.staging.files(group)]
+            self._events = CallEvents(self.database, files)
         self._prepare_exchanges()
         for table in MERGED_TABLES:
             self._merge(table)
@@ -82,6 +93,7 @@ class Draft:
             *self._sketches,
             *self._network,
             *(new for _, new in self._filled),
+            *(new for _, new in self._sketched_anew),
             *self._merged.values(),
             *self._history.values(),
         ]
@@ -93,12 +105,13 @@ class Draft:
         Texts are not sketched again, so this costs what the others brought and the small tables:
         those that others changed, or of which values were corrected; and, where files were
         replaced, another look for our ids.
-        Only where proxies' logs are in play, or rows we passed over are gone, all is prepared anew.
+        Only where proxies' logs or events without their spans are in play, or rows we passed over
+        are gone, all is prepared anew.
         """
         seen, self.seen = self.seen, current
         before, now = set(seen.parts("exchanges")), set(current.parts("exchanges"))
-        has_network = self._network or current.parts(NETWORK)
-        if has_network and _logs(seen) != _logs(current):
+        is_joined = self._network or current.parts(NETWORK) or self.calls
+        if is_joined and _logs(seen) != _logs(current):
             self._prepare_exchanges()
         else:
             if now - before:
@@ -107,7 +120,10 @@ class Draft:
                 self._prepare_exchanges()
         for table in MERGED_TABLES:
             # What an import corrects holds until its commit, not until it was prepared.
-            if current.parts(table) != seen.parts(table) or HISTORIES.get(table) in self._history:
+            is_corrected = HISTORIES.get(table) in self._history
+            # What waits in the quarantine depends on the exchanges.
+            is_of_calls = table == QUARANTINE and self.calls is not None
+            if current.parts(table) != seen.parts(table) or is_corrected or is_of_calls:
                 self._merge(table)
 
     def manifest(self, now: datetime) -> Manifest:
@@ -123,14 +139,18 @@ class Draft:
             manifest = manifest.with_parts({table: p for table, p in added.items() if p})
         if self._filled:
             manifest = manifest.with_parts_replaced("exchanges", dict(self._filled), now=now)
+        if self._sketched_anew:
+            anew = dict(self._sketched_anew)
+            manifest = manifest.with_parts_replaced("sketches", anew, now=now)
         for table, part in self._merged.items():
             manifest = manifest.with_replaced(table, part, now=now)
         return manifest
 
     def _prepare_exchanges(self) -> None:
-        """All that depends on exchanges, and on what proxies' logs say of them."""
+        """All that depends on exchanges, and on what other logs say of them."""
         self._add_network()
         days = self._find_fresh_exchanges()
+        self._join_calls(days)
         news = self._join_network(days)
         self._add_exchanges(days, news)
         self._fill_stored(news)
@@ -152,20 +172,19 @@ class Draft:
 
     def _find_fresh_exchanges(self) -> list[str]:
         """Fill the table `fresh`; the days of staging that hold exchanges, if any is fresh."""
-        days = self.staging.groups("exchanges")
+        days = sorted({*self._staged_days("exchanges"), *self._staged_days(CALL_EVENTS)})
         if not days:
             return []
         self.news["exchanges"] = 0
-        staged = [path for day in days for path in self.staging.files(day)]
-        self._view_stored_ids(staged)
-        self._view_ids("staged_ids", staged, with_ordinal=True)
+        self._view_stored_ids([path for day in days for path in self._staged(day)])
+        self._view_staged_ids()
         self.database.execute(load_query("import_fresh_exchanges"))
         fresh: int = self.database.execute("select count(*) from fresh").fetchall()[0][0]
         return days if fresh else []
 
     def _passed_over_what_is_gone(self) -> bool:
         """Whether the lake had exchanges of ours when the draft was made, and has them no more."""
-        if not self.staging.groups("exchanges"):
+        if "exchanges" not in self.news:
             return False
         drafted = self.news["exchanges"]
         self._find_fresh_exchanges()
@@ -175,17 +194,17 @@ class Draft:
 
     def _join_network(self, fresh_days: list[str]) -> NetworkNews:
         self.network = None
-        groups = [*fresh_days, *self.staging.groups(NETWORK)]
+        days = {*fresh_days, *self._staged_days(NETWORK)}
         network = [*self._stored(NETWORK), *(self.folder / part.path for part in self._network)]
-        if not groups or not network:
+        if not days or not network:
             return NetworkNews()
         # The row of an exchange is a day away at most, and so are the others that it fits.
-        near = days_around((group.rpartition("/")[2] for group in groups), 2)
+        near = days_around(days, 2)
         self.network = join_network(
             self.database,
             network=network,
             stored=self._stored("exchanges"),
-            staged=[path for day in fresh_days for path in self.staging.files(day)],
+            staged=[path for day in fresh_days for path in self._staged(day)],
             near=lambda path: path.parent.name in near,
         )
         return self.network
@@ -195,15 +214,16 @@ class Draft:
         self._exchanges, self._sketches = [], []
         pairs = []
         with MakingSketches() as sketching:
-            for group in days:
-                staged = parquet_source(self.staging.files(group))
+            for day in days:
+                staged = parquet_source(self._staged(day))
                 rows = load_query("import_day").replace("$staged", staged)
-                day = group.rpartition("/")[2]
+                rows = self._with_told(rows, day)
                 if day in news.fresh_days:
                     rows = with_network(rows)
                 name = f"{day}/{uuid.uuid4().hex}.parquet"
                 sketches = PartFile(self.folder, f"sketches/{name}")
-                bounds = time_bounds(self.database, staged, self.staging.bytes(group))
+                size = sum(self.staging.bytes(f"{t}/{day}") for t in ("exchanges", CALL_EVENTS))
+                bounds = time_bounds(self.database, staged, size)
                 pieces = [f"select * from ({rows}) where {bound}" for bound in bounds]
                 # The last texts of a day are sketched while the next day is being read.
                 sketching.begin(sketches)
@@ -214,14 +234,26 @@ class Draft:
             self._keep_pair(*pair)
 
     def _fill_stored(self, news: NetworkNews) -> None:
-        """Write stored exchanges anew that have a network now, row for row as they were."""
-        self._filled = []
-        for old in self.seen.parts("exchanges"):
+        """Write stored exchanges anew that have a network or texts now, row for row as they were."""
+        self._filled, self._sketched_anew = [], []
+        told = set(self._events.places()) if self._events else set()
+        pairs = zip(self.seen.parts("exchanges"), self.seen.parts("sketches"), strict=True)
+        for old, old_sketches in pairs:
             path = self.lake / old.path
-            if path not in news.parts:
+            if path not in news.parts and str(path) not in told:
                 continue
-            rows = with_network(f"select * from {parquet_source([path])}")
-            new = self._write_exchanges([rows], old.next_path, None)
+            rows = self._with_told(f"select * from {parquet_source([path])}", str(path))
+            if path in news.parts:
+                rows = with_network(rows)
+            if str(path) in told:
+                sketches = PartFile(self.folder, old_sketches.next_path)
+                with MakingSketches() as sketching:
+                    sketching.begin(sketches)
+                    new = self._write_exchanges([rows], old.next_path, sketching)
+                    sketching.end()
+                self._sketched_anew.append((old_sketches, sketches.part()))
+            else:
+                new = self._write_exchanges([rows], old.next_path, None)
             if new.rows != old.rows:
                 raise StillwatchError(
                     "the stored exchanges changed while they were read.",
@@ -295,8 +327,27 @@ class Draft:
         old.unlink()
         return new
 
+    def _join_calls(self, fresh_days: list[str]) -> None:
+        """Find what events without their span say, and of which exchanges."""
+        if self._events is None:
+            return
+        self._events.join(
+            self._stored("exchanges"), [(day, self._staged(day)) for day in fresh_days]
+        )
+        self.calls = self._events.news()
+        self.news[CALL_EVENTS] = self.calls.filled
+
+    def _with_told(self, rows: str, place: str) -> str:
+        is_told = self._events is not None and place in self._events.places()
+        return self._events.with_told(rows, place) if self._events and is_told else rows
+
     def _merge(self, table: str) -> None:
         staged = self.staging.files(table)
+        if table == QUARANTINE and self._events and self.calls and self.calls.waiting:
+            path = self.staging.folder / "quarantine-of-calls.parquet"
+            kept = self._events.write_waiting(path, beside=staged)
+            self.calls, staged = replace(self.calls, kept=kept), [path]
+        self._merged.pop(table, None)
         if not staged:
             return
         merged = merge_rows(
@@ -312,7 +363,6 @@ class Draft:
         self.news[table] = merged.news
         self.told_before[table] = merged.told_before
         self.corrected[table] = merged.corrected
-        self._merged.pop(table, None)
         if merged.rows is not None:
             self._merged[table] = self._write_table(table, merged.rows)
         history = HISTORIES.get(table, "")
@@ -329,22 +379,39 @@ class Draft:
     def _stored(self, table: str) -> list[Path]:
         return [self.lake / part.path for part in self.seen.parts(table)]
 
+    def _staged_days(self, table: str) -> list[str]:
+        return [group.rpartition("/")[2] for group in self.staging.groups(table)]
+
+    def _staged(self, day: str) -> list[Path]:
+        """Files with all that may be an exchange of this day."""
+        tables = ("exchanges", CALL_EVENTS)
+        return [path for table in tables for path in self.staging.files(f"{table}/{day}")]
+
     def _view_stored_ids(self, staged: list[Path]) -> None:
         """Fill the view `stored_ids`: with all of the lake, or with those that matter."""
         stored = self.seen.parts("exchanges")
-        if not is_worth_asking(self.staging.rows["exchanges"], sum(part.rows for part in stored)):
-            self._view_ids("stored_ids", self._stored("exchanges"))
-            return
-        known = KnownIds(self.lake, self.staging.folder, self.database).among(staged, stored)
-        self.database.register("known_ids", pa.table({"exchange_id": known}))
-        self.database.execute("create or replace temp view stored_ids as from known_ids")
-
-    def _view_ids(self, name: str, paths: list[Path], *, with_ordinal: bool = False) -> None:
-        columns = f"exchange_id, {ORDINAL}" if with_ordinal else "exchange_id"
-        source = f"select {columns} from {parquet_source(paths)}"
-        if not paths:
+        count = sum(self.staging.rows.get(table, 0) for table in ("exchanges", CALL_EVENTS))
+        if is_worth_asking(count, sum(part.rows for part in stored)):
+            known = KnownIds(self.lake, self.staging.folder, self.database).among(staged, stored)
+            self.database.register("known_ids", pa.table({"exchange_id": known}))
+            source = "from known_ids"
+        elif stored:
+            source = f"select exchange_id from {parquet_source(self._stored('exchanges'))}"
+        else:
             source = "select null::varchar as exchange_id"
-        self.database.execute(f"create or replace temp view {name} as {source}")
+        self.database.execute(f"create or replace temp view stored_ids as {source}")
+
+    def _view_staged_ids(self) -> None:
+        groups = self.staging.groups("exchanges")
+        files = [path for group in groups for path in self.staging.files(group)]
+        columns = f"exchange_id, {ORDINAL}"
+        sources = [f"select {columns}, false as _of_events from {parquet_source(files)}"] * any(
+            files
+        )
+        if self._events:
+            sources.append(f"select {columns}, true as _of_events from ({self._events.ids})")
+        query = " union all ".join(sources)
+        self.database.execute(f"create or replace temp view staged_ids as {query}")
 
 
 def _logs(manifest: Manifest) -> tuple[tuple[Part, ...], tuple[Part, ...]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from stillwatch.lake.call_events import CallNews
 from stillwatch.lake.database import lake_database
 from stillwatch.lake.draft import Draft
 from stillwatch.lake.manifest import MANIFEST, TABLES, Manifest
@@ -36,6 +37,7 @@ class Added:
         told_before: Rows of small tables that say what has been corrected since; they are among
             the duplicates.
         corrected: Rows of small tables that say what a later row of the import says otherwise.
+        calls: What became of events without their span; None where the import has none.
     """
 
     imported: int = 0
@@ -43,6 +45,7 @@ class Added:
     network: NetworkNews | None = None
     told_before: int = 0
     corrected: int = 0
+    calls: CallNews | None = None
 
 
 @dataclass(slots=True)
@@ -66,8 +69,8 @@ class LakeWriter:
         """Stage rows in canonical form; extra columns are kept.
 
         Args:
-            table: `exchanges`, `network`, `accounts`, `credentials`, `model_releases` or
-                `quarantine`.
+            table: `exchanges`, `call_events`, `network`, `accounts`, `credentials`,
+                `model_releases` or `quarantine`.
             rows: Every required column filled.
         """
         if rows.num_rows:
@@ -137,13 +140,15 @@ class LakeWriter:
 
     def _count(self, draft: Draft) -> None:
         counted = {t: n for t, n in self.staging.rows.items() if t != "quarantine"}
-        imported = sum(draft.news[table] for table in counted)
+        imported = sum(draft.news[table] for table in {*counted, *draft.news} - {"quarantine"})
+        waiting = draft.calls.waiting if draft.calls else 0
         self.added = Added(
             imported,
-            duplicates=sum(counted.values()) - imported,
+            duplicates=sum(counted.values()) - imported - waiting,
             network=draft.network,
             told_before=sum(draft.told_before.values()),
             corrected=sum(draft.corrected.values()),
+            calls=draft.calls,
         )
 
 

@@ -20,6 +20,7 @@ from stillwatch.sources.adapter import (
     Unreadable,
     load_adapter,
 )
+from stillwatch.sources.call_events import OF_EXCHANGES
 from stillwatch.sources.known_logs import FIRST_ROWS, KnownLog, known_log
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.network_rows import IMPORTED_TABLES, NETWORK
@@ -170,4 +171,4 @@ def _names(item: ParsedRow | ParsedTable) -> set[str]:
 
 
 def _is_whole(item: ParsedRow | ParsedTable) -> bool:
-    return item.table != "exchanges" or {"account_id", "started_at"} <= _names(item)
+    return item.table not in OF_EXCHANGES or {"account_id", "started_at"} <= _names(item)

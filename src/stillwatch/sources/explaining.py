@@ -30,7 +30,11 @@ from stillwatch.sources.quarantine import QUARANTINE
 
 __all__ = ["Reading", "explain_row", "shown"]
 
-_NEEDED = {"exchanges": ("account_id", "started_at"), "accounts": ("account_id",)}
+_NEEDED = {
+    "exchanges": ("account_id", "started_at"),
+    "call_events": ("started_at",),
+    "accounts": ("account_id",),
+}
 # Words that our own adapters write; anything else in these columns came from the log.
 _OUR_WORDS = {
     "network_log": frozenset({"envoy"}),
@@ -161,7 +165,9 @@ def _readings(kept: KeptTables) -> list[Reading]:
             if table == QUARANTINE.name:
                 found.append(Reading("", reason=row["reason"]))
                 continue
-            said = {name: value for name, value in row.items() if value is not None}
+            said = {
+                name: value for name, value in row.items() if value is not None and name[0] != "_"
+            }
             columns = {name: shown(name, value) for name, value in said.items()}
             schema = next((s for s in IMPORTED_TABLES if s.name == table), EXCHANGES)
             absent = tuple(name for name in schema.names if name not in said)

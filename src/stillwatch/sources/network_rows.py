@@ -11,6 +11,7 @@ import pyarrow as pa
 from stillwatch.identity.normalise import address_of
 from stillwatch.records import LOG_TABLES, TIMESTAMP, TableSchema
 from stillwatch.records.schema import column, table_schema
+from stillwatch.sources.call_events import CALL_EVENTS
 from stillwatch.sources.values import identifier
 
 __all__ = ["IMPORTED_TABLES", "NETWORK", "NetworkRow", "request_id_of"]
@@ -39,7 +40,7 @@ class NetworkRow:
 
 NETWORK: TableSchema = table_schema("network", NetworkRow)
 
-IMPORTED_TABLES: tuple[TableSchema, ...] = (*LOG_TABLES, NETWORK)
+IMPORTED_TABLES: tuple[TableSchema, ...] = (*LOG_TABLES, NETWORK, CALL_EVENTS)
 """Every table whose rows an adapter may yield."""
 
 

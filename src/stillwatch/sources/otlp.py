@@ -10,16 +10,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
 from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.adapter import ParsedRow, Unreadable
+from stillwatch.sources.call_events import CALL_EVENTS
 from stillwatch.sources.json_values import ByteSource, json_values
 from stillwatch.sources.limits import Limits, parsed_json
 from stillwatch.sources.memory import TooLargeError
-from stillwatch.sources.otlp_calls import CallJoiner
+from stillwatch.sources.otlp_calls import Call, CallJoiner
 from stillwatch.sources.otlp_exchange import ACCOUNT_ATTRIBUTES, exchange_of_call
 from stillwatch.sources.otlp_json import records_of_request
 from stillwatch.sources.otlp_protobuf import frames, framing_of, records_of_frame
@@ -40,8 +41,9 @@ class OtlpAdapter:
     """Reads OTLP files: JSON lines or documents, bare or framed protobuf, gzip, zstd or plain.
 
     A span and the events with its ids become one exchange when they are in one file, as when
-    the traces and the logs pipeline of a Collector share a file exporter. Spans around the
-    call give what they know of the caller.
+    the traces and the logs pipeline of a Collector share a file exporter. Events without their
+    span are told as such, for the lake to join them. Spans around the call give what they know
+    of the caller.
 
     Args:
         account_attributes: Attributes that name the billed account, in order of preference;
@@ -69,11 +71,17 @@ class OtlpAdapter:
                         continue
                     last = item.line
                     for call in joiner.add(item):
-                        yield exchange_of_call(call, self.account_attributes)
+                        yield self._told(call)
         except BROKEN_FILE as error:
             yield Unreadable(last + 1, what_broke(error))
         for call in joiner.rest():
-            yield exchange_of_call(call, self.account_attributes)
+            yield self._told(call)
+
+    def _told(self, call: Call) -> ParsedRow:
+        row = exchange_of_call(call, self.account_attributes)
+        # An event outside of any span has nothing to be joined on.
+        is_apart = call.span is None and call.exchange_id is not None
+        return replace(row, table=CALL_EVENTS.name) if is_apart else row
 
 
 class _WithHead:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from stillwatch.identity import CLEAR_DOMAIN_ACCOUNTS, DomainCensus, Tokeniser
 from stillwatch.records import InputError
 from stillwatch.sources.adapter import Adapter, ParsedTable, Remark, Unreadable
+from stillwatch.sources.call_events import CALL_EVENTS, with_entry
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, without_quotes
 from stillwatch.sources.reading_process import read_in_other_process
@@ -192,7 +193,11 @@ class _FileIntake:
         self.intake.note_dropped(refined.dropped)
         for rejected in refined.rejected:
             self._set_aside(rejected)
-        self.destination.add(table, refined.rows)
+        rows = refined.rows
+        if table == CALL_EVENTS.name:
+            log_format, now = self.refiner.log_format, self.refiner.now
+            rows = with_entry(rows, self.path, line=LINE, log_format=log_format, when=now)
+        self.destination.add(table, rows)
 
     def _set_aside(self, item: Unreadable) -> None:
         self.intake.read += 1

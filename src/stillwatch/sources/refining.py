@@ -23,6 +23,7 @@ from stillwatch.identity import (
 from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conform
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.addresses import with_nearest_addresses
+from stillwatch.sources.call_events import CALL_EVENTS, OF_EXCHANGES
 from stillwatch.sources.fit_values import with_fit_values
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.plain_columns import FIRST_MOMENT, LAST_MOMENT
@@ -111,7 +112,7 @@ class Refiner:
         self._reject_wrong_clocks(result, schema)
         _drop_unfit_columns(result, schema)
         result.rows = without_stand_ins(result.rows, schema)
-        if schema.name == "exchanges":
+        if schema.name in OF_EXCHANGES:
             fitted = with_fit_values(result.rows)
             result.rows, result.remarks = fitted.rows, fitted.remarks
             result.emptied += fitted.emptied
@@ -175,7 +176,7 @@ class Refiner:
         raw, rows = rows, tokenise(rows, self.tokeniser)
         if "source_id" in rows.column_names and "account_id" in schema.names:
             rows = _within_source(rows, "account_id")
-        if schema.name == "exchanges":
+        if schema.name in OF_EXCHANGES:
             if "source_id" in rows.column_names:
                 rows = _within_source(rows, "exchange_id")
             rows = name_exchanges(rows, self.tokeniser, raw=raw, log_format=self.log_format)
@@ -343,4 +344,6 @@ def _leave_out_absent(result: Refined, schema: TableSchema, absent: tuple[str, .
     rows = result.rows
     made_of_nothing = [n for n in absent if rows[n].null_count == rows.num_rows]
     gone = [n for n in made_of_nothing if n not in schema.required]
-    result.rows = rows.drop_columns([*gone, LINE])
+    # Of a call whose span is elsewhere, the lake may have to say where it was told.
+    done = [] if schema.name == CALL_EVENTS.name else [LINE]
+    result.rows = rows.drop_columns([*gone, *done])

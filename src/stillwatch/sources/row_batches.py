@@ -87,12 +87,13 @@ def read_files(adapter: Adapter, paths: Iterable[Path]) -> Generator[FileRead, N
 
 def _batched(items: Iterable[Parsed], *, is_of_the_format: bool = False) -> Iterator[Read]:
     """The items with their rows in batches, until it is clear that the file is of no use."""
-    rows, unreadable = _Waiting(), 0
+    # Rows of two tables may come by turns: spans, and events whose span is elsewhere.
+    waiting: dict[str, _Waiting] = {}
+    unreadable = 0
     for item in items:
         if isinstance(item, ParsedRow):
             is_of_the_format = True
-            if rows.are_of_another_table(item):
-                yield rows.taken()
+            rows = waiting.setdefault(item.table, _Waiting())
             rows.add(item)
             if rows.are_enough:
                 yield rows.taken()
@@ -106,8 +107,9 @@ def _batched(items: Iterable[Parsed], *, is_of_the_format: bool = False) -> Iter
                 reason = "none of its first 1,000 lines can be read: is it of another format?"
                 yield Unreadable(0, reason)
                 return
-    if rows.waiting:
-        yield rows.taken()
+    for rows in waiting.values():
+        if rows.waiting:
+            yield rows.taken()
 
 
 @dataclass(slots=True)
@@ -120,9 +122,6 @@ class _Waiting:
     @property
     def are_enough(self) -> bool:
         return len(self.waiting) == _BATCH_ROWS or self.bytes > _BATCH_BYTES
-
-    def are_of_another_table(self, item: ParsedRow) -> bool:
-        return bool(self.waiting) and self.waiting[-1].table != item.table
 
     def add(self, item: ParsedRow) -> None:
         row = narrowed(item.row, _SCHEMAS[item.table])

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.records import TableSchema
+from stillwatch.sources.call_events import OF_EXCHANGES
 from stillwatch.sources.values import NO_IDENTIFIERS
 
 __all__ = ["without_stand_in_ids", "without_stand_ins"]
@@ -72,7 +73,7 @@ def without_stand_ins(rows: pa.Table, schema: TableSchema) -> pa.Table:
     for name in _KEYS:
         if name in rows.column_names:
             rows = _emptied(rows, name, pc.match_substring_regex(rows[name], _MASK))
-    return _without_redacted_texts(rows) if schema.name == "exchanges" else rows
+    return _without_redacted_texts(rows) if schema.name in OF_EXCHANGES else rows
 
 
 def _without_empty(rows: pa.Table, name: str) -> pa.Table:

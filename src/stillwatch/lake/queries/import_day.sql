@@ -1,4 +1,8 @@
 -- One day of fresh exchanges.
-select staged.* exclude (_ordinal)
+select columns(
+    lambda name: name not in (
+        '_ordinal', '_file', '_line', '_reason', '_quarantined_at', '_log_format'
+    )
+)
 from $staged as staged
 where exists (select 1 from fresh where fresh._ordinal = staged._ordinal)
