@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -100,6 +101,31 @@ def test_overlapping_files_hold_each_exchange_once(desk: Desk) -> None:
     assert sorted(r["exchange_id"] for r in desk.rows("exchanges")) == sorted(
         f"e{i}" for i in range(70)
     )
+
+
+def test_known_exchanges_that_say_something_else_are_counted(desk: Desk) -> None:
+    """One id for two texts, accounts or days is told with what to do; what says less is no news."""
+    rows = exchange_rows(6)
+    desk.import_(desk.jsonl("first.jsonl", rows[:5]))
+    others = [
+        rows[0],
+        rows[1] | {"input_text": "another question"},
+        rows[2] | {"account_id": "another"},
+        rows[3] | {"started_at": START + timedelta(days=9)},
+        {name: rows[4][name] for name in ("exchange_id", "account_id", "started_at")},
+        rows[5],
+        rows[5] | {"output_text": "another answer"},
+    ]
+
+    outcome = desk.import_(desk.jsonl("second.jsonl", others))
+
+    assert (outcome.report["imported"], outcome.report["duplicates"]) == (1, 6)
+    assert outcome.report["known_otherwise"] == 4
+    assert "4 of those known say something else" in outcome.words
+    assert desk.count("exchanges") == 6
+    again = desk.import_(desk.jsonl("first.jsonl", rows))
+    assert again.report["known_otherwise"] == 0
+    assert "something else" not in again.words
 
 
 def test_sketches_lie_row_for_row_beside_exchanges(desk: Desk) -> None:

@@ -247,6 +247,7 @@ def _report(
                 "read": intake.read,
                 "imported": added.imported,
                 "duplicates": added.duplicates,
+                "known_otherwise": added.otherwise,
                 "told_before": added.told_before,
                 "corrected": added.corrected,
                 "quarantined": quarantined,
@@ -307,6 +308,13 @@ def _report(
 
 
 def _say_corrections(added: Added) -> None:
+    if added.otherwise:
+        say(
+            f"{added.otherwise:,} of those known say something else, or more, than the exchange "
+            "that has their id (account, time, model or text), and that one stays. Where two senders "
+            "use the same ids, `--set source_id=NAME` keeps them apart; where the id is not one of a "
+            "single exchange, leave exchange_id out, and one is made."
+        )
     if added.told_before:
         say(
             f"{added.told_before:,} of those known say what was corrected since, and the correction "

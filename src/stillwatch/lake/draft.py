@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.lake.call_events import CALL_EVENTS, CallEvents, CallNews
 from stillwatch.lake.known_ids import KnownIds, is_worth_asking
+from stillwatch.lake.known_otherwise import is_worth_comparing, known_otherwise
 from stillwatch.lake.making_sketches import MakingSketches
 from stillwatch.lake.manifest import HISTORIES, NETWORK, Manifest, Part
 from stillwatch.lake.merging import MERGED_TABLES, canonical_first, merge_rows
@@ -50,6 +51,7 @@ class Draft:
         corrected: Of each small table, how many rows say what a later one says otherwise.
         network: What became of proxies' rows; None where there are none to join.
         calls: What became of events without their span; None where there are none.
+        otherwise: How many staged exchanges whose id was known say something else.
     """
 
     lake: Path
@@ -63,6 +65,7 @@ class Draft:
     corrected: dict[str, int] = field(default_factory=dict)
     network: NetworkNews | None = None
     calls: CallNews | None = None
+    otherwise: int = 0
     _exchanges: list[Part] = field(default_factory=list)
     _sketches: list[Part] = field(default_factory=list)
     _network: list[Part] = field(default_factory=list)
@@ -180,7 +183,21 @@ class Draft:
         self._view_staged_ids()
         self.database.execute(load_query("import_fresh_exchanges"))
         fresh: int = self.database.execute("select count(*) from fresh").fetchall()[0][0]
+        self._compare_known(fresh)
         return days if fresh else []
+
+    def _compare_known(self, fresh: int) -> None:
+        """Count the exchanges that are known, and say something else; costs nothing without any."""
+        self.otherwise = 0
+        days = self._staged_days("exchanges")
+        # Where events are staged, some of the fresh may be of theirs.
+        if not days or (self._events is None and self.staging.rows["exchanges"] <= fresh):
+            return
+        staged = [path for day in days for path in self.staging.files(f"exchanges/{day}")]
+        parts = [p for p in self.seen.parts("exchanges") if Path(p.path).parent.name in days]
+        if is_worth_comparing(self.staging.rows["exchanges"], sum(part.rows for part in parts)):
+            stored = [self.lake / part.path for part in parts]
+            self.otherwise = known_otherwise(self.database, staged, stored)
 
     def _passed_over_what_is_gone(self) -> bool:
         """Whether the lake had exchanges of ours when the draft was made, and has them no more."""

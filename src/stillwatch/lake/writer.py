@@ -38,6 +38,7 @@ class Added:
             the duplicates.
         corrected: Rows of small tables that say what a later row of the import says otherwise.
         calls: What became of events without their span; None where the import has none.
+        otherwise: Exchanges among the duplicates that say something else than the one that holds.
     """
 
     imported: int = 0
@@ -46,6 +47,7 @@ class Added:
     told_before: int = 0
     corrected: int = 0
     calls: CallNews | None = None
+    otherwise: int = 0
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class LakeWriter:
             told_before=sum(draft.told_before.values()),
             corrected=sum(draft.corrected.values()),
             calls=draft.calls,
+            otherwise=draft.otherwise,
         )
 
 
