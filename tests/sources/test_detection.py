@@ -13,10 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from bedrock_builders import LOG, LOGS
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from import_builders import START, Desk, exchange_rows
 
+from stillwatch.cli.main import run
 from stillwatch.sources.adapter import ADAPTERS
 from stillwatch.sources.detection import detect_format
 
@@ -365,3 +367,11 @@ def test_a_file_of_no_format_is_said_to_be_none(content: bytes, desk: Desk) -> N
 
     assert (outcome.status, outcome.report["format"]) == (2, None)
     assert "generic" in outcome.words
+
+
+def test_the_guess_comes_before_what_speaks_against_others(desk: Desk) -> None:
+    """Whoever asks reads the format and the next command first."""
+    shown = CliRunner().invoke(run, ["import", "--detect", str(LOG)]).output.splitlines()
+
+    assert [line.partition(" ")[0] for line in shown[:3]] == ["bedrock:", "Next:", "Less"]
+    assert sum(line.startswith("otlp: ") for line in shown[3:]) == 1

@@ -161,6 +161,7 @@ def _import(
     mended: bool,
     as_json: bool,
 ) -> None:
+    from collections import Counter
     from datetime import UTC, datetime
 
     from stillwatch.cli.import_table import Filled, known_columns, unable
@@ -170,10 +171,14 @@ def _import(
     from stillwatch.lake.store import Lake
     from stillwatch.sources.mending import Mending
     from stillwatch.sources.pipeline import input_files, take_in
+    from stillwatch.sources.quarantine import one_line
     from stillwatch.sources.reading_process import is_worth_a_process
 
     started = time.monotonic()
-    paths = input_files(inputs)
+    passed_over: Counter[str] = Counter()
+    paths = input_files(inputs, passed_over)
+    for folder, number in passed_over.items():
+        say(f"Passed over in {one_line(folder)}, for a `.` or `_` before the name: {number:,}.")
     tokeniser = Tokeniser(key_of_lake(key, lake_path))
     click.get_current_context().with_resource(reading(lake_path))
     lake = Lake.open_or_create(lake_path, tokeniser.fingerprint)
@@ -254,6 +259,7 @@ def _report(
                 "seconds": round(seconds, 3),
                 "peak_memory_bytes": peak_memory_bytes(),
                 "emptied_values": dict(intake.emptied),
+                "emptied_first": intake.emptied_at,
                 "dropped_columns": intake.dropped,
                 "remarks": dict(intake.remarks),
                 "filled": shares,
@@ -275,7 +281,8 @@ def _report(
     for name, number in intake.emptied.most_common(_SHOWN_COLUMNS):
         were = "was" if number == 1 else "were"
         values = f"{amount(number, 'value')} of {one_line(name)}"
-        say(f"{values} {were} not of its type and {were} left empty.")
+        at = f" The first: {intake.emptied_at[name]}." if name in intake.emptied_at else ""
+        say(f"{values} {were} not of its type and {were} left empty.{at}")
     for what, number in intake.remarks.most_common(_SHOWN_COLUMNS):
         say(f"{number:,} {'time' if number == 1 else 'times'}: {one_line(what)}")
     for name, reason in list(intake.dropped.items())[:_SHOWN_COLUMNS]:

@@ -10,10 +10,11 @@ from stillwatch.cli.output import emit_json, say
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from stillwatch.identity import KeySource, Tokeniser
     from stillwatch.sources.adapter import Adapter
+    from stillwatch.sources.detection import Candidate
 
 __all__ = ["print_detected", "print_explained"]
 
@@ -43,18 +44,29 @@ def print_detected(path: Path, *, as_json: bool) -> None:
                 ],
             }
         )
-    else:
-        for candidate in candidates:
-            sys.stdout.write(f"{candidate.name}: {candidate.explain()}\n")
-    if best is not None and path.is_dir():
-        say(one_line(f"Told by {best.file}."))
+    others = [c for c in candidates if c is not best]
     if best is None:
+        _print_candidates([] if as_json else others)
         raise InputError("no format reads this file.", where=str(path), remedy=_way_out(path))
+    if not as_json:
+        _print_candidates([best])
+    if path.is_dir():
+        say(one_line(f"Told by {best.file}."))
     words = [f"--format {best.name}"]
     if known:
         say(known.needs)
         words += [known.beside] if known.beside else []
     say(f"Next: `stillwatch import {' '.join([*words, str(path)])} --lake DIR`.")
+    if not as_json:
+        say("Less likely, and why:")
+        _print_candidates(others)
+
+
+def _print_candidates(candidates: Iterable[Candidate]) -> None:
+    for candidate in candidates:
+        sys.stdout.write(f"{candidate.name}: {candidate.explain()}\n")
+    # What is said beside it on a terminal keeps its place.
+    sys.stdout.flush()
 
 
 def _way_out(path: Path) -> str:

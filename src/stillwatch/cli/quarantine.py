@@ -138,7 +138,8 @@ def export(lake_path: Path, out: Path, changed_too: bool, as_json: bool) -> None
         emit_json({"exported": done.rows, "formats": sorted(done.formats), "left": done.left})
     say(f"Wrote {amount(done.rows, 'row')}.")
     for name, reason in list(done.left.items())[:_SHOWN]:
-        say(f"Not all of {one_line(name)}: {reason}")
+        how = "not written whole" if name in done.in_part else "not written"
+        say(f"{one_line(name)} was {how}: {reason}")
     for name in sorted(done.formats):
         say(
             f"Next: mend them, and `stillwatch import --format {name} --mended {out / name} "

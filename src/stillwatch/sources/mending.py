@@ -27,7 +27,13 @@ from stillwatch.sources.json_values import values_of_file
 from stillwatch.sources.limits import Limits
 from stillwatch.sources.lines import Line, first_bytes, numbered_lines
 from stillwatch.sources.log_records import delimited_rows, delimiter_of
-from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, read_quarantine, shown_path
+from stillwatch.sources.quarantine import (
+    QUARANTINE,
+    SETTLES,
+    QuarantinedRow,
+    read_quarantine,
+    shown_path,
+)
 
 __all__ = ["Exported", "Mending", "export_rows"]
 
@@ -35,7 +41,6 @@ _HEAD = 4096
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _JSON_NAMES = (".jsonl", ".ndjson", ".json", ".log")
 _PACKED = (".gz", ".zst")
-_SETTLES = ".rows"
 
 
 @dataclass(slots=True)
@@ -46,11 +51,13 @@ class Exported:
         rows: Rows in files that can be mended.
         formats: The formats they were read as; each has a folder of its own.
         left: File to the reason why entries of it are in no file that was written.
+        in_part: Those of them of which some entries are in one.
     """
 
     rows: int = 0
     formats: set[str] = field(default_factory=set)
     left: dict[str, str] = field(default_factory=dict)
+    in_part: set[str] = field(default_factory=set)
 
 
 def export_rows(
@@ -107,6 +114,7 @@ def _export_file(
         settled = [entry for entry in entries if entry.line in written]
         write_parquet(QUARANTINE.table(list[Any](settled)), _settles(target))
         done.rows += len(written)
+        done.in_part.add(str(path))
         done.formats.add(log_format)
     else:
         target.unlink()
@@ -121,7 +129,7 @@ def _name(path: Path) -> str:
 
 
 def _settles(path: Path) -> Path:
-    return path.with_name(f".{path.name}{_SETTLES}")
+    return path.with_name(f".{path.name}{SETTLES}")
 
 
 def _rows(path: Path, wanted: set[int]) -> Iterator[tuple[int, bytes]]:

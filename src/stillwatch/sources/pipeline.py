@@ -19,7 +19,13 @@ from stillwatch.records import InputError
 from stillwatch.sources.adapter import Adapter, ParsedTable, Remark, Unreadable
 from stillwatch.sources.call_events import CALL_EVENTS, with_entry
 from stillwatch.sources.limits import Limits
-from stillwatch.sources.quarantine import QUARANTINE, QuarantinedRow, without_quotes
+from stillwatch.sources.quarantine import (
+    QUARANTINE,
+    SETTLES,
+    QuarantinedRow,
+    shown_path,
+    without_quotes,
+)
 from stillwatch.sources.reading_process import read_in_other_process
 from stillwatch.sources.refining import LINE, Refiner
 from stillwatch.sources.row_batches import Read, RowBatch, read_files
@@ -49,6 +55,7 @@ class Intake:
         read: Rows seen, unreadable ones included; a file that is unreadable as a whole is one.
         quarantined: How many of them went to the quarantine.
         emptied: Column name to how many of its values were not usable and became null.
+        emptied_at: File and line of the first of them.
         dropped: Extra columns that were not taken, with the reason.
         remarks: What else a person should know, and of how many rows.
         first_reason: The first entry of the quarantine, for people.
@@ -57,6 +64,7 @@ class Intake:
     read: int = 0
     quarantined: int = 0
     emptied: Counter[str] = field(default_factory=Counter)
+    emptied_at: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)
     first_reason: str = ""
@@ -68,11 +76,14 @@ class Intake:
                 self.dropped[name] = reason
 
 
-def input_files(inputs: Iterable[Path]) -> list[Path]:
+def input_files(inputs: Iterable[Path], passed_over: Counter[str] | None = None) -> list[Path]:
     """The files an import reads: those named, and those in the folders named, in order.
 
     Of a folder, folders that cannot be read and links that lead nowhere are among them: what is
     read of them is the reason why they are not.
+
+    Args:
+        passed_over: Counts what is no log by its name, by the folder that was named.
 
     Raises:
         InputError: A path does not exist, is no file, or nothing is in it.
@@ -80,7 +91,9 @@ def input_files(inputs: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            files = _files_below(path)
+            files, others = _files_below(path)
+            if passed_over is not None and others:
+                passed_over[str(path)] += others
             if not files:
                 raise InputError("there is no file in this folder.", where=str(path))
             found += files
@@ -171,6 +184,7 @@ class _FileIntake:
 
     def _take_batch(self, batch: RowBatch) -> None:
         self.intake.emptied.update(batch.emptied)
+        self._note_emptied(batch.emptied_at)
         self.intake.note_dropped(batch.dropped)
         try:
             self._take(batch.table, batch.rows, batch.lines)
@@ -189,6 +203,7 @@ class _FileIntake:
             raise InputError(f"its columns cannot be used ({_first_line(error)}).") from error
         self.intake.read += refined.rows.num_rows
         self.intake.emptied += refined.emptied
+        self._note_emptied(refined.emptied_at)
         self.intake.remarks += refined.remarks
         self.intake.note_dropped(refined.dropped)
         for rejected in refined.rejected:
@@ -198,6 +213,10 @@ class _FileIntake:
             log_format, now = self.refiner.log_format, self.refiner.now
             rows = with_entry(rows, self.path, line=LINE, log_format=log_format, when=now)
         self.destination.add(table, rows)
+
+    def _note_emptied(self, line_by_column: Mapping[str, int]) -> None:
+        for name, line in line_by_column.items():
+            self.intake.emptied_at.setdefault(name, f"{shown_path(self.path)}, line {line}")
 
     def _set_aside(self, item: Unreadable) -> None:
         self.intake.read += 1
@@ -222,13 +241,14 @@ class _FileIntake:
             self.entries = []
 
 
-def _files_below(folder: Path) -> list[Path]:
-    """The files of a folder; links are followed, to each folder once.
+def _files_below(folder: Path) -> tuple[list[Path], int]:
+    """The files of a folder, and how much is left out; links are followed, to each folder once.
 
     Left out is what is hidden, and what others write beside their data: Spark's `_SUCCESS` and
     `_temporary`, Delta's `_delta_log`.
     """
     found: list[str] = []
+    left_out = 0
     seen: set[str] = set()
     waiting = [str(folder)]
     while waiting:
@@ -240,12 +260,15 @@ def _files_below(folder: Path) -> list[Path]:
                 folders.clear()
                 continue
             seen.add(place)
+            # Beside rows of the quarantine that were exported lies a note of our own.
+            hidden = [n for n in (*folders, *names) if n.startswith(_NO_DATA)]
+            left_out += sum(not n.endswith(SETTLES) for n in hidden)
             folders[:] = [name for name in folders if not name.startswith(_NO_DATA)]
             waiting += sorted(p for p in (f"{top}/{name}" for name in folders) if os.path.islink(p))
             paths = [f"{top}/{name}" for name in names if not name.startswith(_NO_DATA)]
             found += [p for p in paths if os.path.isfile(p) or not os.path.exists(p)]
         found += [error.filename for error in unread]
-    return sorted(map(Path, found))
+    return sorted(map(Path, found)), left_out
 
 
 def _first_line(error: Exception) -> str:

@@ -17,12 +17,16 @@ from stillwatch.records.schema import column, table_schema
 
 __all__ = [
     "QUARANTINE",
+    "SETTLES",
     "QuarantinedRow",
     "one_line",
     "read_quarantine",
     "shown_path",
     "without_quotes",
 ]
+
+SETTLES = ".rows"
+"""How the name of a hidden file ends that says which entries the exported rows beside it settle."""
 
 _LONGEST_REASON = 300
 # Where a message begins to quote (the sign in "couldn't" does not), or to write out a type, whose

@@ -24,6 +24,7 @@ from stillwatch.records import TIMESTAMP, InputError, Problem, TableSchema, conf
 from stillwatch.sources.adapter import Unreadable
 from stillwatch.sources.addresses import with_nearest_addresses
 from stillwatch.sources.call_events import CALL_EVENTS, OF_EXCHANGES
+from stillwatch.sources.fit_accounts import has_nul, reasons_of_accounts, with_known_words
 from stillwatch.sources.fit_values import with_fit_values
 from stillwatch.sources.network_rows import IMPORTED_TABLES
 from stillwatch.sources.plain_columns import FIRST_MOMENT, LAST_MOMENT
@@ -56,6 +57,7 @@ class Refined:
         rows: Canonical columns first, those the source lacks left out; then extra ones.
         rejected: A reason for each row that was left out.
         emptied: Column name to how many of its values were not usable and became null.
+        emptied_at: The line of the first of them, where it can be told.
         dropped: Extra columns that were not taken, with the reason.
         remarks: What else a person should know, and of how many rows.
     """
@@ -63,6 +65,7 @@ class Refined:
     rows: pa.Table
     rejected: list[Unreadable] = field(default_factory=list)
     emptied: Counter[str] = field(default_factory=Counter)
+    emptied_at: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, str] = field(default_factory=dict)
     remarks: Counter[str] = field(default_factory=Counter)
 
@@ -116,6 +119,13 @@ class Refiner:
             fitted = with_fit_values(result.rows)
             result.rows, result.remarks = fitted.rows, fitted.remarks
             result.emptied += fitted.emptied
+        if "account_id" in schema.names:
+            reason = "column account_id: it holds a NUL character; write the id without it."
+            _reject(result, has_nul(result.rows["account_id"]), reason)
+        if schema.name == "accounts":
+            result.rows = with_known_words(result.rows)
+            _reject_each(result, reasons_of_accounts(result.rows))
+        result.emptied_at = _first_lines(filled, result)
         self._tokenise(result, schema)
         _leave_out_absent(result, schema, conformed.absent)
         return result
@@ -194,6 +204,24 @@ class Refiner:
             _reject(result, missing, "column credential_id: a required value is missing.")
 
 
+def _first_lines(given: pa.Table, result: Refined) -> dict[str, int]:
+    """The first line of each column that said something, and says nothing now."""
+    found = {}
+    for name in result.emptied:
+        if name not in given.column_names or name not in result.rows.column_names:
+            continue
+        column = given[name]
+        said = pc.is_valid(column)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            said = pc.and_(said, pc.not_equal(column, ""))
+        lines = given[LINE].filter(pc.fill_null(said, False))
+        empty = result.rows[LINE].filter(pc.is_null(result.rows[name]))
+        first = pc.min(lines.filter(pc.is_in(lines, empty.combine_chunks()))).as_py()
+        if first is not None:
+            found[name] = first
+    return found
+
+
 def _without(schema: TableSchema, made: str | None) -> TableSchema:
     """The schema with the id optional that identity can make."""
     columns = tuple(replace(c, required=c.required and c.name != made) for c in schema.columns)
@@ -252,6 +280,15 @@ def _reject(result: Refined, wrong: pa.ChunkedArray, reason: str) -> None:
     for line in result.rows.filter(wrong)[LINE].to_pylist():
         result.rejected.append(Unreadable(line, reason))
     result.rows = result.rows.filter(pc.invert(wrong))
+
+
+def _reject_each(result: Refined, reason_by_row: dict[int, str]) -> None:
+    if not reason_by_row:
+        return
+    lines = result.rows[LINE].to_pylist()
+    result.rejected += [Unreadable(lines[row], r) for row, r in sorted(reason_by_row.items())]
+    kept = [row for row in range(len(lines)) if row not in reason_by_row]
+    result.rows = result.rows.take(pa.array(kept, pa.int64()))
 
 
 def _is_beyond(values: pa.ChunkedArray, latest: pa.Scalar) -> pa.ChunkedArray:

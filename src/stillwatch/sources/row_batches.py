@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
 
@@ -47,6 +47,7 @@ class RowBatch:
         rows: Columns by the keys of `ParsedRow.row`.
         lines: The line of each row.
         emptied: Optional column to how many of its values were not of its type.
+        emptied_at: The line of the first of them.
         dropped: Columns that were not looked at, with the reason.
     """
 
@@ -54,6 +55,7 @@ class RowBatch:
     rows: pa.Table
     lines: pa.Array
     emptied: Counter[str] = field(default_factory=Counter)
+    emptied_at: Mapping[str, int] = field(default_factory=dict)
     dropped: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -141,7 +143,14 @@ def _batch(waiting: list[ParsedRow]) -> RowBatch:
     # A row without a required value is set aside: nothing of it was emptied.
     emptied = Counter({n: k for n, k in typed.emptied.items() if n not in schema.required})
     lines = pa.array([item.line for item in waiting], pa.int64())
-    return RowBatch(schema.name, typed.table, lines, emptied, typed.dropped)
+    emptied_at: dict[str, int] = {}
+    for name in emptied:
+        if name in typed.table.column_names:
+            empty = typed.table[name].is_null().to_pylist()
+            given = zip(waiting, empty, strict=True)
+            said = (item.line for item, e in given if e and item.row.get(name) is not None)
+            emptied_at.update((name, line) for line in islice(said, 1))
+    return RowBatch(schema.name, typed.table, lines, emptied, emptied_at, typed.dropped)
 
 
 def _guarded(adapter: Adapter, path: Path) -> Iterator[Parsed]:
