@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from import_builders import START, Desk, exchange_rows
 from parquet_bombs import BOMBS
 
 from stillwatch.identity import Key, Tokeniser
-from stillwatch.sources.adapter import ParsedRow
+from stillwatch.sources.adapter import ParsedRow, Unreadable, load_adapter
 from stillwatch.sources.memory import MOST_BYTES, TooLargeError, bounded_memory
 from stillwatch.sources.pipeline import take_in
 from stillwatch.sources.rows import PAST_THE_LAST
@@ -177,3 +178,25 @@ def test_weight_counts_what_lies_inside() -> None:
     assert flat == 3_001
     assert flat <= nested <= 2 * flat
     assert weight_of(json.loads("{}")) == 0
+
+
+def test_damaged_files_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """A process that reads one broken log after the other does not grow by each."""
+    (row,) = exchange_rows(1)
+    whole = pa.compress(json.dumps(row, default=str).encode() * 9, codec="zstd", asbytes=True)
+    path = tmp_path / "log.jsonl.zst"
+    path.write_bytes(whole[:-20])
+    adapter = load_adapter("canonical")
+
+    def read() -> None:
+        assert any(isinstance(item, Unreadable) for item in adapter.read(path))
+
+    read()
+    tracemalloc.start()
+    try:
+        for _ in range(10):
+            read()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 2**20

@@ -131,7 +131,9 @@ class _Beginning(io.RawIOBase):
         return len(data)
 
 
-def _bounded(read: Callable[[int], bytes], packed: int, limits: Limits) -> io.BufferedReader:
+def _bounded(
+    read: Callable[[int], bytes | memoryview], packed: int, limits: Limits
+) -> io.BufferedReader:
     stream: io.BufferedReader = io.BufferedReader(_Bounded(read, packed, limits), _CHUNK)
     if stream.peek(len(_ZSTD)).startswith((_GZIP, _ZSTD)):
         raise LimitError("the file is packed twice: unpack it once, and import what comes out.")
@@ -141,7 +143,9 @@ def _bounded(read: Callable[[int], bytes], packed: int, limits: Limits) -> io.Bu
 class _Bounded(io.RawIOBase):
     """What a decompressor gives, as long as it does not give too much."""
 
-    def __init__(self, read: Callable[[int], bytes], packed: int, limits: Limits) -> None:
+    def __init__(
+        self, read: Callable[[int], bytes | memoryview], packed: int, limits: Limits
+    ) -> None:
         self._read, self._packed, self._limits = read, packed, limits
         self._left = limits.unpackable(packed)
 
@@ -157,10 +161,11 @@ class _Bounded(io.RawIOBase):
         return len(data)
 
 
-def _arrow_reader(stream: pa.NativeFile) -> Callable[[int], bytes]:
-    def read(size: int) -> bytes:
+def _arrow_reader(stream: pa.NativeFile) -> Callable[[int], memoryview]:
+    def read(size: int) -> memoryview:
         try:
-            data: bytes = stream.read(size)
+            # Arrow's own `read` keeps what it made room for, for ever, where the stream is damaged.
+            data = memoryview(stream.read_buffer(size))
         except OSError as error:
             # Arrow tells damage as a failure of the system, though without its number.
             if error.errno is not None:
