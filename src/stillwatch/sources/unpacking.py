@@ -165,7 +165,7 @@ def _arrow_reader(stream: pa.NativeFile) -> Callable[[int], memoryview]:
     def read(size: int) -> memoryview:
         try:
             # Arrow's own `read` keeps what it made room for, for ever, where the stream is damaged.
-            data = memoryview(stream.read_buffer(size))
+            data = memoryview(stream.read_buffer(size)).cast("B")
         except OSError as error:
             # Arrow tells damage as a failure of the system, though without its number.
             if error.errno is not None:
