@@ -222,6 +222,10 @@ def _rows_to_keep(draw: st.DrawFn, schema: TableSchema) -> list[dict[str, Any]]:
         wanted = st.fixed_dictionaries(_SETTINGS | {"reasoning_effort": _EFFORTS})
         a_row["settings"] = st.none() | wanted
         a_row["output_digest"] = _TEXTS  # an import makes it where it lacks
+    if schema is ACCOUNTS:
+        a_row["status"] = st.sampled_from([None, "", "active", "banned", "closed"])
+        a_row["organization_verified"] = st.sampled_from([None, "", "none", "domain", "kyc"])
+        a_row["quota_tokens_day"] = st.none() | _COUNT
     rows = draw(st.lists(st.fixed_dictionaries(a_row), min_size=1, max_size=3))
     name = schema.required[0]
     return [row | {name: f"{number}{row[name]}"} for number, row in enumerate(rows)]
