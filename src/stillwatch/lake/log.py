@@ -215,7 +215,7 @@ def open_log(
     releases: Path | Sequence[Path] | None = None,
     sketches: Sequence[Path] = (),
     until: datetime | None = None,
-    memory_limit: str = "1GB",
+    memory_limit: str | None = None,
 ) -> Log:
     """Open canonical Parquet for reading, and check that it can be read at all.
 
@@ -224,6 +224,8 @@ def open_log(
     Args:
         exchanges: A file, a folder of files, or a list of either.
         until: Take only what was known at this moment.
+        memory_limit: What its queries may take before they use the disk, in DuckDB's words; a
+            gigabyte and 100 bytes an exchange if absent.
 
     Raises:
         InputError: Nothing readable, or a required column is missing.
@@ -234,7 +236,6 @@ def open_log(
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set preserve_insertion_order = false")
     connection.execute("set enable_progress_bar = false")
-    connection.execute(f"set memory_limit = '{memory_limit}'")
     connection.execute(f"set temp_directory = '{_spill_folder()}'")
     connection.execute(load_query("prelude_duckdb"))
     as_of = until or datetime.now(UTC) + CLOCK_TOLERANCE
@@ -251,6 +252,7 @@ def open_log(
             raise _nothing_to_read(paths or (), problems)
         files[schema.name] = readable
         absent[schema.name] = _create_view(connection, schema, readable)
+    connection.execute(f"set memory_limit = '{memory_limit or _working_memory(files)}'")
     for name in ("exchanges", "accounts"):
         connection.execute(f"create view {name} as {known_at(name, as_of)}")
     for schema in (CREDENTIALS, MODEL_RELEASES):
@@ -266,6 +268,12 @@ def open_log(
         contradicting=_take_accounts_once(connection),
         problems=problems,
     )
+
+
+def _working_memory(files: Mapping[str, Sequence[Path]]) -> str:
+    """Facts that accounts share are sorted whole, and grow with the log."""
+    exchanges = sum(pq.read_metadata(path).num_rows for path in files[EXCHANGES.name])
+    return f"{1_000_000_000 + 100 * exchanges} bytes"
 
 
 def known_at(table: str, as_of: datetime) -> str:
