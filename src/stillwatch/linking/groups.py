@@ -7,6 +7,7 @@ Nothing compares all pairs, and a hub glues nobody: what many share weighs next 
 
 from __future__ import annotations
 
+from stillwatch.lake.scratch import rest
 from stillwatch.linking.communities import find_communities
 from stillwatch.linking.group import Group, LinkingParameters
 from stillwatch.linking.members import take_members
@@ -31,4 +32,5 @@ def group_accounts(
     """
     exchanges = traffic.exchanges
     membership, by_facts = find_communities(fragments, facts, exchanges, parameters)
+    rest()
     return take_members(traffic, fragments, membership, by_facts, exchanges, parameters)
