@@ -61,7 +61,7 @@ def test_the_scores_are_those_of_the_similarity_of_every_pair(tmp_path: Path) ->
     names = book.people(7, prompts=9) + book.campaign(5, days=range(3), daily=3)
     traffic = book.traffic(tmp_path)
     pool = rows_of(traffic, names)
-    scores, prompts = own_subjects(traffic, pool)
+    scores, prompts = own_subjects(traffic.prompts, pool)
 
     starts, values = traffic.terms.starts, traffic.terms.values
     chosen = np.concatenate(pool)
@@ -121,7 +121,7 @@ def test_workers_on_one_queue_score_like_a_standard_normal(tmp_path: Path) -> No
         book = LogBook(seed)
         workers = book.campaign(16, wrapper=JUDGE)
         traffic = book.traffic(tmp_path / str(seed))
-        scores.append(own_subjects(traffic, rows_of(traffic, workers))[0])
+        scores.append(own_subjects(traffic.prompts, rows_of(traffic, workers))[0])
     pooled = np.concatenate(scores)
 
     assert len(pooled) == 96
@@ -135,7 +135,7 @@ def test_people_with_subjects_of_their_own_score_high(tmp_path: Path, wrapper: s
     book = LogBook(1)
     people = book.people(16, prompts=20, wrapper=wrapper)
     traffic = book.traffic(tmp_path)
-    scores, prompts = own_subjects(traffic, rows_of(traffic, people))
+    scores, prompts = own_subjects(traffic.prompts, rows_of(traffic, people))
 
     assert (scores > 4.5).all()
     assert (prompts == 20).all()
@@ -146,7 +146,7 @@ def test_a_worker_among_people_stands_out_low(tmp_path: Path) -> None:
     book = LogBook(2)
     people, workers = book.people(12, prompts=36), book.campaign(4, wrapper="{}")
     traffic = book.traffic(tmp_path)
-    scores, _ = own_subjects(traffic, rows_of(traffic, people + workers))
+    scores, _ = own_subjects(traffic.prompts, rows_of(traffic, people + workers))
 
     assert scores[:12].min() > scores[12:].max()
 
@@ -161,7 +161,7 @@ def test_a_common_assignment_says_nothing(tmp_path: Path) -> None:
         for item in worksheet:
             book.exchange(pupil, item, book.moment(0))
     traffic = book.traffic(tmp_path)
-    scores, prompts = own_subjects(traffic, rows_of(traffic, pupils))
+    scores, prompts = own_subjects(traffic.prompts, rows_of(traffic, pupils))
 
     assert np.isnan(scores).all()
     assert (prompts == 0).all()
@@ -177,7 +177,7 @@ def test_an_assignment_beside_ones_own_work_is_taken_out(tmp_path: Path) -> None
             text = " ".join(VOCABULARY[20 * number : 20 * number + 14])
             with_worksheet.exchange(person, text, with_worksheet.moment(0))
     one, other = (
-        own_subjects(traffic, rows_of(traffic, people))
+        own_subjects(traffic.prompts, rows_of(traffic, people))
         for traffic in (alone.traffic(tmp_path / "a"), with_worksheet.traffic(tmp_path / "b"))
     )
 
@@ -191,8 +191,8 @@ def test_the_order_of_the_pool_does_not_matter(tmp_path: Path) -> None:
     people = book.people(8) + book.campaign(4)
     traffic = book.traffic(tmp_path)
     pool = rows_of(traffic, people)
-    scores, _ = own_subjects(traffic, pool)
-    backwards, _ = own_subjects(traffic, pool[::-1])
+    scores, _ = own_subjects(traffic.prompts, pool)
+    backwards, _ = own_subjects(traffic.prompts, pool[::-1])
 
     assert np.allclose(scores, backwards[::-1])
 
@@ -203,8 +203,8 @@ def test_too_few_prompts_say_nothing(tmp_path: Path) -> None:
     people = book.people(4, prompts=2)
     traffic = book.traffic(tmp_path)
 
-    assert np.isnan(own_subjects(traffic, rows_of(traffic, people))[0]).all()
-    assert len(own_subjects(traffic, [])[0]) == 0
+    assert np.isnan(own_subjects(traffic.prompts, rows_of(traffic, people))[0]).all()
+    assert len(own_subjects(traffic.prompts, [])[0]) == 0
 
 
 def test_bets_are_a_distribution_over_the_bins() -> None:

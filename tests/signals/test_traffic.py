@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+import stillwatch.signals.traffic
 from planted_logs import VOCABULARY, LogBook
 from stillwatch.lake import scratch
 from stillwatch.signals import templates, traffic_columns
@@ -112,3 +113,21 @@ def test_no_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     assert len(traffic) == 150
     assert [p for p in (tmp_path / "scratch").iterdir() if p.is_file()] == []
+
+
+def test_prompts_of_some_exchanges_are_those_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stillwatch.signals.traffic, "SCATTERED", 5)
+    traffic = shuffled_log(7).traffic(tmp_path)
+    rows = np.flatnonzero(traffic.accounts == 3)
+    some, everything = traffic.prompts_of(rows), traffic.prompts
+
+    assert len(rows) > 5
+    assert some.items.tolist() == everything.items[rows].tolist()
+    for place, row in enumerate(rows):
+        held = [
+            terms.values[terms.starts[at] : terms.starts[at + 1]].tolist()
+            for terms, at in ((some.terms, place), (everything.terms, row))
+        ]
+        assert held[0] == held[1] != []

@@ -342,7 +342,7 @@ def _score(
     return (
         members,
         np.full(len(members), number),
-        *division.own_subjects(traffic, pool),
+        *division.own_subjects(traffic.prompts, pool),
         *clock,
     )
 

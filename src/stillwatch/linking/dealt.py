@@ -13,8 +13,9 @@ import numpy.typing as npt
 from scipy.special import gammaln
 from scipy.stats import false_discovery_control, norm
 
+from stillwatch.lake.scratch import rest
 from stillwatch.signals.division import DivisionParameters, own_subjects
-from stillwatch.signals.traffic import Traffic
+from stillwatch.signals.traffic import Prompts, Traffic
 
 __all__ = ["not_dealt_out"]
 
@@ -46,14 +47,17 @@ def not_dealt_out(traffic: Traffic, rows: IntArray) -> IntArray:
     Args:
         rows: A group's exchanges, ascending in time.
     """
-    order = rows[np.argsort(traffic.accounts[rows], kind="stable")]
-    accounts, starts = np.unique(traffic.accounts[order].astype(np.int64), return_index=True)
+    prompts = traffic.prompts_of(rows)
+    rest()
+    senders = traffic.accounts[rows].astype(np.int64)
+    order = np.argsort(senders, kind="stable")
+    accounts, starts = np.unique(senders[order], return_index=True)
     own = np.split(order, starts[1:])
-    staying = np.setdiff1d(np.arange(len(accounts)), _same_again(traffic, own))
-    apart = _too_high(_scores(traffic, own, _WHOLE_PROMPTS))
+    staying = np.setdiff1d(np.arange(len(accounts)), _same_again(traffic, [rows[o] for o in own]))
+    apart = _too_high(_scores(prompts, own, _WHOLE_PROMPTS))
     read = _SUBJECTS if 2 * len(apart) > len(accounts) else _WHOLE_PROMPTS
     while True:
-        found = _too_high(_scores(traffic, [own[i] for i in staying], read))
+        found = _too_high(_scores(prompts, [own[i] for i in staying], read))
         if len(found) == 0:
             return np.setdiff1d(accounts, accounts[staying])
         staying = np.delete(staying, found[: -(-len(found) // 2)])
@@ -85,12 +89,12 @@ def _log_choose(of: int, taken: int) -> float:
     return float(gammaln(of + 1) - gammaln(taken + 1) - gammaln(of - taken + 1))
 
 
-def _scores(traffic: Traffic, own: list[IntArray], read: DivisionParameters) -> FloatArray:
+def _scores(prompts: Prompts, own: list[IntArray], read: DivisionParameters) -> FloatArray:
     """How much each account keeps to itself, in pools that are spread over all of them."""
     scores = np.full(len(own), np.nan)
     pools = -(-len(own) // POOL)
     for pool in range(pools):
-        scores[pool::pools] = own_subjects(traffic, own[pool::pools], read)[0]
+        scores[pool::pools] = own_subjects(prompts, own[pool::pools], read)[0]
     return scores
 
 

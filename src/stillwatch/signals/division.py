@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stillwatch.signals.owners import even_positions
 from stillwatch.signals.places import numbered
-from stillwatch.signals.traffic import Traffic
+from stillwatch.signals.traffic import Prompts
 
 __all__ = ["BINS", "DivisionParameters", "bets", "bins_of", "own_subjects"]
 
@@ -59,7 +59,7 @@ def bins_of(scores: FloatArray) -> IntArray:
 
 
 def own_subjects(
-    traffic: Traffic,
+    prompts: Prompts,
     pool: list[IntArray],
     parameters: DivisionParameters = DivisionParameters(),
 ) -> tuple[FloatArray, IntArray]:
@@ -70,7 +70,8 @@ def own_subjects(
     variance under reallotment are exact (`_reallotment_moments`).
 
     Args:
-        pool: The rows of each account's own work, in time order.
+        prompts: What `pool` holds positions of.
+        pool: Each account's own work, in time order.
 
     Returns:
         One score an account of the pool, NaN where it has fewer than 3 usable prompts, and the
@@ -81,9 +82,9 @@ def own_subjects(
     scores, counts = _score_pool(
         rows,
         starts,
-        traffic.input_hashes,
-        traffic.terms.values,
-        traffic.terms.starts,
+        prompts.items,
+        prompts.terms.values,
+        prompts.terms.starts,
         parameters.prompts,
         parameters.common,
         parameters.shared_by,

@@ -25,9 +25,9 @@ from stillwatch.signals.request_columns import (
     hash_strings,
     request_part,
 )
-from stillwatch.signals.traffic_columns import TrafficColumns
+from stillwatch.signals.traffic_columns import TrafficColumns, in_order
 
-__all__ = ["Ragged", "Traffic", "microseconds", "read_traffic"]
+__all__ = ["Prompts", "Ragged", "Traffic", "microseconds", "read_traffic"]
 
 _COLUMNS = (
     "conversation_id",
@@ -41,6 +41,8 @@ _COLUMNS = (
 
 IntArray = npt.NDArray[np.int64]
 
+SCATTERED = 1 << 12  # exchanges all over the log looked up at once: each brings 64 KiB into memory
+
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
@@ -49,6 +51,17 @@ class Ragged:
     values: npt.NDArray[np.int64]
     starts: IntArray
 
+    def of(self, rows: IntArray) -> Ragged:
+        """The lists of some exchanges, ascending, in memory."""
+        lengths = self.starts[rows + 1] - self.starts[rows]
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        values = np.empty(starts[-1], np.int64)
+        for first in range(0, len(rows), SCATTERED):
+            some = rows[first : first + SCATTERED]
+            in_order(self.values, self.starts, some, starts[first:], values)
+            rest()
+        return Ragged(values, starts)
+
     def prefix(self, rows: int) -> Ragged:
         """The lists of the first `rows` exchanges, without copying."""
         return Ragged(self.values[: self.starts[rows]], self.starts[: rows + 1])
@@ -56,6 +69,19 @@ class Ragged:
     def row_numbers(self) -> IntArray:
         """For each value, the exchange it belongs to."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What division compares of exchanges.
+
+    Attributes:
+        items: Hash of each input.
+        terms: Its words.
+    """
+
+    items: IntArray
+    terms: Ragged
 
 
 @dataclass(frozen=True)
@@ -105,6 +131,15 @@ class Traffic:
     def by_account(self) -> Places:
         """Where each account's exchanges stand, in time order."""
         return Places.of_column(self.accounts)
+
+    @property
+    def prompts(self) -> Prompts:
+        """Of all exchanges."""
+        return Prompts(self.input_hashes, self.terms)
+
+    def prompts_of(self, rows: IntArray) -> Prompts:
+        """Of some exchanges, ascending, in memory: they may lie all over the log."""
+        return Prompts(self.input_hashes[rows], self.terms.of(rows))
 
     def until(self, moment: int) -> Traffic:
         """The exchanges that started before `moment` (microseconds since 1970), as a view.

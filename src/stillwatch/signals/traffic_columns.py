@@ -18,7 +18,7 @@ from stillwatch.lake.purpose import PURPOSES
 from stillwatch.lake.scratch import AT_ONCE, Growing, empty, rest, taken
 from stillwatch.signals.request_columns import hash_strings
 
-__all__ = ["TrafficColumns"]
+__all__ = ["TrafficColumns", "in_order"]
 
 IntArray = npt.NDArray[np.int64]
 Column = npt.NDArray[Any]
@@ -122,7 +122,7 @@ class TrafficColumns:
         values = self.as_read(name)
         ordered = empty(int(starts[-1]), values.dtype)
         for first in range(0, len(order), AT_ONCE):
-            _in_order(values, begins, order[first : first + AT_ONCE], starts[first:], ordered)
+            in_order(values, begins, order[first : first + AT_ONCE], starts[first:], ordered)
             rest()
         del self._read[name], self._read[f"{name} lengths"]
         return ordered, starts
@@ -162,7 +162,8 @@ def _offsets(column: pa.Array, kind: str) -> IntArray:
 
 
 @nb.njit(cache=True, nogil=True)
-def _in_order(values, begins, order, starts, ordered):  # type: ignore[no-untyped-def]
+def in_order(values, begins, order, starts, ordered):  # type: ignore[no-untyped-def]
+    """Put lists that begin at `begins` in an order, each where `starts` says."""
     for row in range(len(order)):
         begin = begins[order[row]]
         for k in range(starts[row + 1] - starts[row]):
