@@ -57,7 +57,7 @@ def test_scores_are_those_of_all_dealings(tmp_path: Path, seed: int) -> None:
             book.exchange(name, texts[name][-1], book.moment(day))
     traffic = book.traffic(tmp_path)
 
-    scores, used = own_subjects(traffic, rows_of(traffic, list(texts)))
+    scores, used = own_subjects(traffic.prompts, rows_of(traffic, list(texts)))
 
     similar = likeness([text for own in texts.values() for text in own])
     everything = contrasts(similar, np.array(list(combinations(range(16), 4))))
