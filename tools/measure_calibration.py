@@ -107,7 +107,7 @@ def _random_groups(
     for _ in range(groups):
         members = np.sort(rng.choice(free, int(rng.choice(RANDOM_SIZES)), replace=False))
         pool = [order[starts[a] : starts[a + 1]] for a in members]
-        divided, prompts = own_subjects(traffic, pool)
+        divided, prompts = own_subjects(traffic.prompts, pool)
         unknown = np.full(len(members), np.nan)
         own = Scores(
             members,
