@@ -75,7 +75,7 @@ suite: $(READY) ## measure detection on a grid of worlds and write docs/evaluati
 	@$(BIN)/stillwatch evaluate --suite $(SUITE) --out docs/suite --page docs/evaluation.md --jobs $(JOBS)
 
 lock: | $(UV) ## pin every dependency anew
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra receiver --group dev pyproject.toml -o requirements.lock
+	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra receiver --extra gateway --extra postgresql --extra redis --group dev pyproject.toml -o requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --extra spark -c requirements.lock pyproject.toml -o requirements-spark.lock
 
 clean: ## remove what the verbs made

@@ -1,5 +1,13 @@
 """The words as types: every other package speaks in these records."""
 
+from stillwatch.records.actions import (
+    Action,
+    ActionState,
+    Countermeasure,
+    Scope,
+    Step,
+    Verdict,
+)
 from stillwatch.records.actors import ActorProfile, read_actors
 from stillwatch.records.errors import InputError, Problem, StillwatchError
 from stillwatch.records.exchange_log import (
@@ -72,6 +80,8 @@ __all__ = [
     "TRUTH_EXCHANGES",
     "Account",
     "AccountId",
+    "Action",
+    "ActionState",
     "ActorProfile",
     "AttributedExchange",
     "Campaign",
@@ -79,6 +89,7 @@ __all__ = [
     "CampaignStatus",
     "Column",
     "Conformed",
+    "Countermeasure",
     "Credential",
     "Exchange",
     "ExchangeId",
@@ -91,12 +102,15 @@ __all__ = [
     "Problem",
     "Reason",
     "Role",
+    "Scope",
+    "Step",
     "StillwatchError",
     "TableSchema",
     "Target",
     "TestedGroup",
     "TruthAccount",
     "TruthExchange",
+    "Verdict",
     "conform",
     "flush_to_disk",
     "private_file",

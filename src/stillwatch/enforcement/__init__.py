@@ -1,0 +1,1 @@
+"""Thin adapters that gateways call, around one decision core with a snapshot in memory."""
