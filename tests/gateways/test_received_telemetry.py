@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "receiver"))
 from received import Receiving, start_receiving
 from stations import KEY, exchanges, lake_rows, ndjson
 
+from stillwatch.listening.senders import add_sender
 from stillwatch.receiver.folding import Folder
-from stillwatch.receiver.senders import add_sender
 from stillwatch.receiver.spool import Spool
 
 pytestmark = pytest.mark.gateways

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from stillwatch.identity import Key, Tokeniser
 from stillwatch.lake.store import Lake
+from stillwatch.listening.senders import Senders, add_sender
 from stillwatch.receiver.app import Application
 from stillwatch.receiver.folding import Folded, Folder
 from stillwatch.receiver.intake import Intake
 from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.receiver.metrics import Metrics
-from stillwatch.receiver.senders import Senders, add_sender
 from stillwatch.receiver.spool import Spool
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,13 +13,13 @@ from stations import KEY, exchange, lake_rows, ndjson
 
 from stillwatch.cli.main import run
 from stillwatch.identity import store_key
-from stillwatch.receiver.listening import (
+from stillwatch.listening.senders import Senders, add_sender
+from stillwatch.listening.sockets import (
     Security,
     listening_socket,
     name_in_certificate,
     shown_address,
 )
-from stillwatch.receiver.senders import Senders, add_sender
 from stillwatch.records import InputError
 
 

@@ -11,7 +11,7 @@ import pytest
 from otlp_builders import model_call, traces
 from stations import NDJSON, PROTOBUF, Station, exchange, litellm, ndjson
 
-from stillwatch.receiver.senders import Senders, add_sender, remove_sender, sources_of
+from stillwatch.listening.senders import Senders, add_sender, remove_sender, sources_of
 from stillwatch.records import InputError
 
 

@@ -115,9 +115,9 @@ def command(
     _require_extra()
     from stillwatch.cli.key_of_lake import key_of_lake
     from stillwatch.identity import KeySource
+    from stillwatch.listening.senders import DEFAULT_SOURCE, Senders, checked_source
+    from stillwatch.listening.sockets import Security
     from stillwatch.receiver.limits import ReceiverLimits
-    from stillwatch.receiver.listening import Security
-    from stillwatch.receiver.senders import DEFAULT_SOURCE, Senders, checked_source
     from stillwatch.receiver.serving import Receiver
     from stillwatch.sources.limits import Limits
 

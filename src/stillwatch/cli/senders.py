@@ -34,7 +34,7 @@ def command() -> None:
 @reports_errors
 def add(source: str, tokens: Path, as_json: bool) -> None:
     """Make a token for SOURCE and print it; it cannot be read again later."""
-    from stillwatch.receiver.senders import add_sender
+    from stillwatch.listening.senders import add_sender
 
     token = add_sender(tokens, source)
     if as_json:
@@ -50,7 +50,7 @@ def add(source: str, tokens: Path, as_json: bool) -> None:
 @reports_errors
 def list_(tokens: Path, as_json: bool) -> None:
     """List the sources and how many tokens each has."""
-    from stillwatch.receiver.senders import sources_of
+    from stillwatch.listening.senders import sources_of
 
     found = sources_of(tokens)
     if as_json:
@@ -67,7 +67,7 @@ def list_(tokens: Path, as_json: bool) -> None:
 @reports_errors
 def remove(source: str, tokens: Path, as_json: bool) -> None:
     """Take away all tokens of SOURCE. What it sent stays in the lake."""
-    from stillwatch.receiver.senders import remove_sender
+    from stillwatch.listening.senders import remove_sender
 
     removed = remove_sender(tokens, source)
     if not removed:

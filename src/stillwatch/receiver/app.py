@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stillwatch.listening.senders import Senders
 from stillwatch.receiver.answers import JSON, PROTOBUF, Answer, answer_of, refusal
 from stillwatch.receiver.bodies import RefusedError
 from stillwatch.receiver.intake import Endpoint, Intake, Outcome, Request
 from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.receiver.metrics import CONTENT_TYPE, Metrics
-from stillwatch.receiver.senders import Senders
 from stillwatch.receiver.spool import Backlog, Spool, SpoolError
 
 __all__ = ["Application"]

@@ -20,11 +20,11 @@ from typing import Any
 import pyarrow as pa
 
 from stillwatch.identity import DomainCensus, Tokeniser
+from stillwatch.listening.senders import DEFAULT_SOURCE
 from stillwatch.receiver.bodies import RefusedError, unpacked_body
 from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.receiver.otlp_pieces import Pieces, packed_pieces, read_otlp
 from stillwatch.receiver.reading import Rejected, RowsRead, read_canonical, read_litellm
-from stillwatch.receiver.senders import DEFAULT_SOURCE
 from stillwatch.receiver.spool import Batch, Kind, Spool, SpoolError
 from stillwatch.records import EXCHANGES, InputError
 from stillwatch.sources.litellm import LitellmAdapter

@@ -15,19 +15,19 @@ from typing import Any
 
 from stillwatch.identity import Key, Tokeniser
 from stillwatch.lake.store import Lake
-from stillwatch.receiver.app import Application
-from stillwatch.receiver.importer import Importer
-from stillwatch.receiver.intake import Intake
-from stillwatch.receiver.limits import ReceiverLimits
-from stillwatch.receiver.listening import (
+from stillwatch.listening.senders import DEFAULT_SOURCE
+from stillwatch.listening.sockets import (
     Security,
     listening_socket,
     name_in_certificate,
     server_context,
     shown_address,
 )
+from stillwatch.receiver.app import Application
+from stillwatch.receiver.importer import Importer
+from stillwatch.receiver.intake import Intake
+from stillwatch.receiver.limits import ReceiverLimits
 from stillwatch.receiver.metrics import Metrics
-from stillwatch.receiver.senders import DEFAULT_SOURCE
 from stillwatch.receiver.spool import SPOOL_FOLDER, Backlog, Spool, SpoolError
 from stillwatch.records import InputError
 

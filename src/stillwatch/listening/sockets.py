@@ -1,4 +1,4 @@
-"""Where a receiver listens, and what must be in place before it listens to strangers."""
+"""Where a server listens, and what must be in place before it listens to strangers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stillwatch.receiver.senders import Senders, checked_source
+from stillwatch.listening.senders import Senders, checked_source
 from stillwatch.records import InputError
 
 __all__ = ["Security", "listening_socket", "name_in_certificate", "server_context", "shown_address"]
@@ -23,7 +23,7 @@ class Security:
     """How senders are known.
 
     Attributes:
-        certificate, private_key: Of the receiver, as PEM; with them it speaks TLS.
+        certificate, private_key: Of the server, as PEM; with them it speaks TLS.
         client_authority: Who signs the certificates that senders must show, as PEM.
     """
 
