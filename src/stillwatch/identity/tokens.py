@@ -12,10 +12,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from stillwatch.identity.keys import Key
 from stillwatch.identity.normalise import message_of, network_of
 
-__all__ = ["AddressTokens", "Kind", "Tokeniser", "is_token"]
+__all__ = ["TOKEN_BYTES", "AddressTokens", "Kind", "Tokeniser", "is_token"]
 
 # 128 bits: two of a thousand million identifiers collide with probability 1e-21.
-_TOKEN_HEX = 32
+TOKEN_BYTES = 16
+_TOKEN_HEX = 2 * TOKEN_BYTES
 # Enough for the accounts and addresses of a busy day, in a few megabytes a kind.
 _MOST_REMEMBERED = 2**15
 _LONGEST_REMEMBERED = 128
@@ -46,6 +47,11 @@ class Kind(StrEnum):
     REASONING_BLOCK = "block"
     MESSAGE = "msg"
     EXCHANGE = "ex"
+    ACCOUNT = "acct"
+    """An account where its id may not stand in clear: at gateways and in the audit log."""
+    CONVERSATION = "conv"
+    SHAPE = "shape"
+    """The fixed part of a request: model, system text and tools."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,8 @@ class Scope(StrEnum):
     CREDENTIAL = "credential"
     CONVERSATION = "conversation"
     SHAPE = "shape"
-    """Requests that look like the campaign's own, whoever's credential they bear."""
+    """Requests that look like the campaign's own: of the account, or of anybody where
+    `account_id` is empty."""
 
 
 class ActionState(StrEnum):
@@ -107,7 +108,8 @@ class Action:
 
     Attributes:
         action_id: 32 hexadecimal digits.
-        account_id: Who is billed for the subject.
+        account_id: Who is billed for the subject. An action on a conversation or a shape is about
+            this account's requests alone; of a shape it may be "", and then it is about anybody's.
         subject: The account's id, or the token of a credential, a conversation or a shape.
         group: Whose members share one budget when throttled: the campaign's id.
         requests_per_minute: The whole group's budget; only of `throttle`.
