@@ -15,7 +15,7 @@ from stillwatch.records import InputError
 if TYPE_CHECKING:
     from stillwatch.dossier import Explanation
 
-__all__ = ["command"]
+__all__ = ["command", "findings_folder_of"]
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -37,7 +37,7 @@ def command(
     from stillwatch.dossier import explain, visible
     from stillwatch.records import read_findings
 
-    folder = _folder(findings_folder, lake_folder)
+    folder = findings_folder_of(findings_folder, lake_folder)
     findings = read_findings(folder)
     log = [lake_folder] if lake_folder else [Path(path) for path in findings.notes.get("log", ())]
     there = bool(log) and all(path.exists() for path in log)
@@ -50,12 +50,17 @@ def command(
     _tell(explanation, folder, place=place)
 
 
-def _folder(findings: Path | None, lake: Path | None) -> Path:
+def findings_folder_of(findings: Path | None, lake: Path | None) -> Path:
+    """The folder of findings that was asked for, of the two ways to name one.
+
+    Raises:
+        InputError: Both or neither was given, or there is no lake.
+    """
     if (findings is None) == (lake is None):
         raise InputError(
             "give either --findings or --lake." if findings is None else "give only one of both.",
-            where="explain",
-            remedy="For example: stillwatch explain ID --findings DIR",
+            where="--findings, --lake",
+            remedy="For example --findings DIR.",
         )
     if findings is not None:
         return findings

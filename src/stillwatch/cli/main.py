@@ -23,6 +23,10 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "scan": ("stillwatch.cli.scan", "Find campaigns in an exchange log or a lake."),
     "watch": ("stillwatch.cli.watch", "Scan a lake whenever something was added to it."),
     "explain": ("stillwatch.cli.explain", "Say in words why a campaign or account was found."),
+    "export-findings": (
+        "stillwatch.cli.export_findings",
+        "Write the campaigns of a scan as events for a SIEM.",
+    ),
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),
     "export": ("stillwatch.cli.export", "Write a lake as canonical tables."),
