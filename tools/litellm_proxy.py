@@ -90,7 +90,7 @@ callback_settings:
 general_settings:
   custom_auth: auth_of_the_test.authenticate
   store_prompts_in_spend_logs: {stored}
-"""
+{more}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,7 @@ def litellm_proxy(
     redacted: bool = False,
     spend_logs: bool = False,
     prompts_in_spend_logs: bool = False,
+    more: str = "",
 ) -> Iterator[Proxy]:
     """A proxy that logs to `endpoint`, for as long as the block runs.
 
@@ -144,6 +145,7 @@ def litellm_proxy(
         redacted: Whether it keeps texts out of its log.
         spend_logs: Whether the rows for its database go to `spend_logs.ndjson` in `folder`.
         prompts_in_spend_logs: Whether those rows hold the bodies.
+        more: Further sections of its configuration, such as `guardrails`.
     """
     python = make_environment("litellm")
     (folder / "auth_of_the_test.py").write_text(_AUTH + (_SPEND_LOG if spend_logs else ""))
@@ -155,6 +157,7 @@ def litellm_proxy(
             log_format=log_format,
             redacted=str(redacted).lower(),
             stored=str(prompts_in_spend_logs).lower(),
+            more=more,
         )
     )
     port = _free_port()

@@ -79,11 +79,14 @@ class Refusal:
 
     Attributes:
         headers: Lower-case names; Content-Type among them, Content-Length not.
+        message, code: What the body says, for adapters that cannot send a body.
     """
 
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...]
+    message: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,8 @@ def _refusal(
         kind.status,
         json.dumps(_error(kind, message, shape), ensure_ascii=False).encode(),
         (("content-type", "application/json"), *headers, (REFERENCE_HEADER, reference)),
+        message,
+        kind.openai_code,
     )
 
 
