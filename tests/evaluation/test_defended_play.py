@@ -18,9 +18,9 @@ from stillwatch.evaluation.defence.playing import (
     Touched,
     play,
 )
+from stillwatch.evaluation.defence.reacting import Answer, Temper
 from stillwatch.evaluation.defence.stage import Stage, known_at, read_stage
 from stillwatch.simulation.frame import DAY, HOUR, moment
-from stillwatch.simulation.reacting import Answer, Temper
 
 
 @dataclass

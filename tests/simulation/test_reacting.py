@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.simulation.frame import HOUR
-from stillwatch.simulation.reacting import (
+from stillwatch.evaluation.defence.reacting import (
     Answer,
     Attempt,
     Planned,
     ReactingAttacker,
     Temper,
 )
+from stillwatch.simulation.frame import HOUR
 
 _END = 1_000 * HOUR
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+from stillwatch.evaluation.defence.reacting import Attempt, Planned
+from stillwatch.evaluation.defence.replacing import Replacements, as_sent, face_of
 from stillwatch.records import Role
 from stillwatch.simulation.frame import DAY, HOUR, Frame, moment
-from stillwatch.simulation.reacting import Attempt, Planned
-from stillwatch.simulation.replacing import Replacements, as_sent, face_of
 
 _LABEL = "synchronised:Amber Heron"
 _AT = Frame(seed=3, days=7).start + 3 * DAY

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from stillwatch.evaluation.defence.reacting import Answer, Attempt, ReactingAttacker, Temper
+from stillwatch.evaluation.defence.replacing import Face, Replacements, as_sent
 from stillwatch.evaluation.defence.stage import Campaign, Stage, known_at
 from stillwatch.records import ACCOUNTS, CREDENTIALS, EXCHANGES
 from stillwatch.simulation.frame import HOUR, SECOND, moment
-from stillwatch.simulation.reacting import Answer, Attempt, ReactingAttacker, Temper
-from stillwatch.simulation.replacing import Face, Replacements, as_sent
 
 __all__ = ["Defender", "Gateway", "Look", "Played", "Schedule", "Sent", "Touched", "play"]
 

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from stillwatch.evaluation.defence.reacting import Planned
+from stillwatch.evaluation.defence.replacing import Face, face_of
 from stillwatch.evaluation.world import Truth, read_truth
 from stillwatch.records import EXCHANGES, Role
 from stillwatch.simulation.frame import MINUTE
-from stillwatch.simulation.reacting import Planned
-from stillwatch.simulation.replacing import Face, face_of
 
 __all__ = ["Campaign", "Stage", "known_at", "read_stage"]
 

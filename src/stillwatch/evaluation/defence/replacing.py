@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from stillwatch.evaluation.defence.reacting import Attempt
 from stillwatch.records import Account, Credential, Role, TruthAccount
 from stillwatch.simulation.campaigns import CAMPAIGNS, Evasion
 from stillwatch.simulation.campaigns.workers import Recruiting, Worker, recruit
 from stillwatch.simulation.cohort import Cohort
 from stillwatch.simulation.frame import Frame, moment, token
 from stillwatch.simulation.internet import Internet, Origin
-from stillwatch.simulation.reacting import Attempt
 from stillwatch.simulation.rhythms import load_rhythms
 from stillwatch.simulation.text import Variety, load_text
 
