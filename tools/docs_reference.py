@@ -22,6 +22,7 @@ def render_references(command: click.Group) -> dict[str, str]:
     return {
         "docs/reference/cli.md": render_cli(command),
         "docs/reference/tables.md": render_tables(),
+        "docs/reference/metrics.md": render_metrics(),
     }
 
 
@@ -37,6 +38,32 @@ def render_cli(command: click.Group) -> str:
         parts.append(f"## `{context.command_path}`\n")
         parts.append(f"```text\n{context.command.get_help(context).rstrip()}\n```\n")
     return "\n".join(parts)
+
+
+def render_metrics() -> str:
+    """Every figure that a server of ours shows Prometheus."""
+    lines = [
+        _MADE.format(source="the registries of both servers"),
+        "\n# Metrics\n",
+        "No label names an account, a credential, a reference or a sender.\n",
+        "| name | type | labels | what it is |\n|---|---|---|---|",
+    ]
+    for name, kind, labels, text in metric_families():
+        shown = name + ("_total" if kind == "counter" else "")
+        words = ", ".join(f"`{label}`" for label in labels) or "–"
+        lines.append(f"| `{shown}` | {kind} | {words} | {text} |")
+    return "\n".join(lines) + "\n"
+
+
+def metric_families() -> Iterator[tuple[str, str, tuple[str, ...], str]]:
+    """Name, type, labels and text of each figure, of decisions and of the receiver."""
+    from stillwatch.enforcement.metrics import Metrics
+    from stillwatch.receiver.metrics import Metrics as ReceiverMetrics
+
+    for metrics in (Metrics(), ReceiverMetrics()):
+        for collector in metrics._registry._collector_to_names:
+            (family,) = collector.describe()
+            yield family.name, family.type, tuple(collector._labelnames), family.documentation
 
 
 def _contexts(command: click.Group) -> Iterator[click.Context]:
