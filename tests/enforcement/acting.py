@@ -9,6 +9,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from stillwatch.enforcement.asking import Asked
+from stillwatch.enforcement.clocks import SteadyClock
+from stillwatch.enforcement.counters import ProcessCounters
+from stillwatch.enforcement.deciding import Decider
+from stillwatch.enforcement.identifying import Identifier, IdentitySettings
 from stillwatch.enforcement.snapshot import Snapshot
 from stillwatch.enforcement.snapshot_writing import build_snapshot, publish
 from stillwatch.identity import GatewayKeys, Key, Kind, SigningKey, Tokeniser
@@ -75,3 +80,43 @@ def written(
 def opened(path: Path, actions: Iterable[Action], **options: Any) -> Snapshot:
     """The same, as a gateway has it."""
     return Snapshot.open(written(path, actions, **options), VERIFY_KEYS)
+
+
+class Held:
+    """A source of one snapshot."""
+
+    def __init__(self, snapshot: Snapshot | None) -> None:
+        self.snapshot = snapshot
+
+
+class Clocks:
+    """A wall clock and a count that tests move."""
+
+    def __init__(self, moment: datetime = NOW) -> None:
+        self.wall = moment.timestamp()
+        self.counted = 1_000.0
+
+    def pass_by(self, seconds: float) -> None:
+        """Time goes on for both."""
+        self.wall += seconds
+        self.counted += seconds
+
+    def steady(self, boot: str | None = "boot") -> SteadyClock:
+        """A clock of a gateway that starts now."""
+        return SteadyClock(wall=lambda: self.wall, counted=lambda: self.counted, boot=boot)
+
+
+def decider(snapshot: Snapshot | None, clocks: Clocks | None = None, **settings: Any) -> Decider:
+    """A decider at `NOW`, with the settings of who is asking."""
+    clocks = clocks or Clocks()
+    return Decider(
+        Held(snapshot),
+        Identifier(GATEWAY_KEYS, IdentitySettings(**settings)),
+        counters=ProcessCounters(lambda: clocks.counted),
+        clock=clocks.steady(),
+    )
+
+
+def bearing(secret: str, **more: Any) -> Asked:
+    """A request with a key."""
+    return Asked(headers={"authorization": f"Bearer {secret}"}, **more)
