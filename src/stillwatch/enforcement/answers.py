@@ -22,6 +22,7 @@ __all__ = [
     "Refusal",
     "Wording",
     "model_refusal",
+    "reasoning_refusal",
     "refusal_of",
     "shape_of",
 ]
@@ -61,6 +62,10 @@ class Wording:
     model_unavailable: str = (
         "The model does not exist or you do not have access to it. Ask for access with the"
         " reference {reference}."
+    )
+    reasoning_refused: str = (
+        "The reasoning in this request was not made for it: leave it out and send the request"
+        " again. If you think that this is a mistake, appeal with the reference {reference}."
     )
 
     def __post_init__(self) -> None:
@@ -102,6 +107,7 @@ class _Kind:
 _BLOCKED = _Kind(403, "request_forbidden", "access_restricted", "permission_error")
 _UNVERIFIED = _Kind(403, "request_forbidden", "verification_required", "permission_error")
 _THROTTLED = _Kind(429, "requests", "rate_limit_exceeded", "rate_limit_error")
+_NO_REASONING = _Kind(400, "invalid_request_error", "invalid_reasoning", "invalid_request_error")
 _NO_MODEL = _Kind(404, "invalid_request_error", "model_not_found", "not_found_error")
 
 
@@ -140,6 +146,14 @@ def model_refusal(
     """The answer to a request for a model that is too new for who asks."""
     text = (wording or Wording()).model_unavailable
     return _refusal(_NO_MODEL, text, reference or "", shape=shape)
+
+
+def reasoning_refusal(
+    reference: str | None, shape: ErrorShape, *, wording: Wording | None = None
+) -> Refusal:
+    """The answer to a request with reasoning of another account, conversation or model."""
+    text = (wording or Wording()).reasoning_refused
+    return _refusal(_NO_REASONING, text, reference or "", shape=shape)
 
 
 def _refusal(

@@ -60,7 +60,7 @@ class Document:
     body: bytes
     text: str = field(init=False)
     root: Node = field(init=False)
-    _cuts: list[tuple[int, int]] = field(default_factory=list)
+    _cuts: list[tuple[int, int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         try:
@@ -112,23 +112,27 @@ class Document:
     def empty(self, node: Node) -> None:
         """Leave nothing between the brackets of an array or the quotes of a string."""
         if self.text[node.start] in '["':
-            self._cuts.append((node.start + 1, node.end - 1))
+            self._cuts.append((node.start + 1, node.end - 1, ""))
 
     def cut_text(self, node: Node, is_kept: Callable[[str], bool]) -> None:
         """Take the characters out of a string that `is_kept`, asked in order, does not keep."""
         if self.text[node.start] == '"':
             for start, end, character in characters(self.text, node.start + 1, node.end - 1):
                 if not is_kept(character):
-                    self._cuts.append((start, end))
+                    self._cuts.append((start, end, ""))
+
+    def replace(self, node: Node, text: str) -> None:
+        """Put a string in a value's place; for what is opaque to people and models."""
+        self._cuts.append((node.start, node.end, json.dumps(text)))
 
     def result(self) -> bytes:
         """The body without what was cut out."""
         if not self._cuts:
             return self.body
         pieces, at = [], 0
-        for start, end in sorted(self._cuts):
-            if start > at:
-                pieces.append(self.text[at:start])
+        for start, end, instead in sorted(self._cuts):
+            if start >= at:
+                pieces.append(self.text[at:start] + instead)
             at = max(at, end)
         pieces.append(self.text[at:])
         return "".join(pieces).encode()
@@ -140,10 +144,10 @@ class Document:
             if not unwanted[index]:
                 kept_before = True
             elif kept_before:
-                self._cuts.append((spans[index - 1][1], end))
+                self._cuts.append((spans[index - 1][1], end, ""))
             else:
                 is_last = index + 1 == len(spans)
-                self._cuts.append((start, end if is_last else spans[index + 1][0]))
+                self._cuts.append((start, end if is_last else spans[index + 1][0], ""))
 
 
 def characters(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
