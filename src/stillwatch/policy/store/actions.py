@@ -1,0 +1,379 @@
+"""Actions in the store: proposed, approved by somebody else, lifted; each change on record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from stillwatch.identity import Kind
+from stillwatch.identity.tokens import is_token
+from stillwatch.policy.store.audit import AuditKind
+from stillwatch.policy.store.principals import Principal, PrincipalRole
+from stillwatch.policy.store.schema import ACTIONS, HEAD
+from stillwatch.records import (
+    Action,
+    ActionState,
+    Countermeasure,
+    InputError,
+    Scope,
+    Step,
+    StillwatchError,
+)
+from stillwatch.records.words import AccountId, CampaignId
+
+if TYPE_CHECKING:
+    from stillwatch.policy.store.store import Store
+
+__all__ = ["ActionTable", "NotApprovedError"]
+
+_SLICE = 500
+_OPEN = (ActionState.SHADOW.value, ActionState.WAITING.value, ActionState.IN_FORCE.value)
+
+
+class NotApprovedError(StillwatchError):
+    """An approval that does not hold: by the proposer, or of what does not wait."""
+
+
+@dataclass(slots=True)
+class ActionTable:
+    """What is done, and what would have been."""
+
+    store: Store
+
+    def propose(
+        self,
+        actions: Sequence[Action],
+        by: Principal,
+        *,
+        now: datetime,
+        needing_approval: frozenset[str] = frozenset(),
+    ) -> None:
+        """Write actions as they are: in shadow, waiting, or in force where no approval is needed.
+
+        Args:
+            needing_approval: The ids of those that only a second person puts in force.
+
+        Raises:
+            InputError: One that needs approval is in force already, or ends before it begins.
+            NotAllowedError: `by` is no analyst.
+        """
+        by.require(PrincipalRole.ANALYST)
+        for action in actions:
+            _check(action, needs_approval=action.action_id in needing_approval)
+        with self.store.writing() as connection:
+            rows = [
+                self._row(action, by, needs=action.action_id in needing_approval, now=now)
+                for action in actions
+            ]
+            for piece in _slices(rows):
+                connection.execute(sa.insert(ACTIONS), piece)
+            acts = [(AuditKind.ACTION_PROPOSED, _told(row)) for row in rows]
+            self.store.audit.append(connection, acts, by, now=now)
+            if any(action.state is ActionState.IN_FORCE for action in actions):
+                _raise_sequence(connection)
+
+    def approve(self, action_ids: Iterable[str], by: Principal, *, now: datetime) -> int:
+        """Put in force what somebody else proposed; how many that were. All, or none.
+
+        Raises:
+            NotApprovedError: One was proposed by `by`, does not wait, or has ended meanwhile.
+            NotAllowedError: `by` is no approver.
+        """
+        by.require(PrincipalRole.APPROVER)
+        wanted = sorted(set(action_ids))
+        changes = {"state": ActionState.IN_FORCE.value, "approved_by": by.name, "changed_at": now}
+        with self.store.writing() as connection:
+            for row in self._rows(connection, wanted):
+                if row.proposed_by == by.name:
+                    raise NotApprovedError(
+                        f"{by.name} proposed this and may not approve it.",
+                        where=row.action_id,
+                        remedy="Ask another approver.",
+                    )
+                if row.state != ActionState.WAITING.value or row.ends_at <= now:
+                    raise NotApprovedError(
+                        f"this does not wait for approval: it is {row.state} until {row.ends_at}.",
+                        where=row.action_id,
+                        remedy="`stillwatch policy waiting` shows what does.",
+                    )
+            self._change(connection, wanted, changes, AuditKind.ACTION_APPROVED, by, {})
+            _raise_sequence(connection)
+        return len(wanted)
+
+    def refuse(
+        self, action_ids: Iterable[str], by: Principal, reason: str, *, now: datetime
+    ) -> int:
+        """Say no to what waits; how many that were.
+
+        Raises:
+            NotApprovedError: One does not wait.
+            NotAllowedError: `by` is no approver.
+        """
+        by.require(PrincipalRole.APPROVER)
+        wanted = sorted(set(action_ids))
+        changes = {"state": ActionState.REFUSED.value, "changed_at": now}
+        with self.store.writing() as connection:
+            for row in self._rows(connection, wanted):
+                if row.state != ActionState.WAITING.value:
+                    raise NotApprovedError(
+                        f"this does not wait for approval: it is {row.state}.", where=row.action_id
+                    )
+            told = {"reason": reason}
+            self._change(connection, wanted, changes, AuditKind.ACTION_REFUSED, by, told)
+        return len(wanted)
+
+    def lift(self, action_ids: Iterable[str], by: Principal, reason: str, *, now: datetime) -> int:
+        """End actions now, as fast as they began; how many were open.
+
+        Raises:
+            InputError: There is no such action.
+            NotAllowedError: `by` is no analyst.
+        """
+        by.require(PrincipalRole.ANALYST)
+        with self.store.writing() as connection:
+            rows = self._rows(connection, sorted(set(action_ids)))
+            return len(self._lift(connection, rows, by, reason, now))
+
+    def lift_campaign(
+        self, campaign_id: str, by: Principal, reason: str, *, now: datetime
+    ) -> list[str]:
+        """End all that was done for a campaign; the accounts on which something was in force.
+
+        What another campaign does to the same accounts stays.
+
+        Raises:
+            NotAllowedError: `by` is no approver.
+        """
+        by.require(PrincipalRole.APPROVER)
+        query = sa.select(ACTIONS).where(
+            ACTIONS.c.campaign_id == campaign_id, ACTIONS.c.state.in_(_OPEN)
+        )
+        with self.store.writing() as connection:
+            rows = connection.execute(query).all()
+            lifted = self._lift(connection, rows, by, reason, now)
+            told = {"campaign": campaign_id, "actions": len(lifted), "reason": reason}
+            self.store.audit.append(
+                connection, [(AuditKind.CAMPAIGN_ROLLED_BACK, told)], by, now=now
+            )
+        in_force = {r.account_id for r in lifted if r.state == ActionState.IN_FORCE.value}
+        return sorted(in_force)
+
+    def expire(self, *, now: datetime) -> int:
+        """Write down which actions have ended by themselves; how many those were.
+
+        Gateways do not wait for it: each knows when each action ends.
+        """
+        query = sa.select(ACTIONS).where(ACTIONS.c.state.in_(_OPEN), ACTIONS.c.ends_at <= now)
+        with self.store.reading() as connection:
+            if connection.execute(query.limit(1)).first() is None:
+                return 0
+        with self.store.writing() as connection:
+            ids = [row.action_id for row in connection.execute(query)]
+            changes = {"state": ActionState.EXPIRED.value, "changed_at": now}
+            by = Principal.system("expiry")
+            self._change(connection, ids, changes, AuditKind.ACTION_EXPIRED, by, {})
+            return len(ids)
+
+    def in_force(self, *, now: datetime) -> Iterator[Action]:
+        """What gateways must obey now or later: in force, and not ended."""
+        query = sa.select(ACTIONS).where(
+            ACTIONS.c.state == ActionState.IN_FORCE.value, ACTIONS.c.ends_at > now
+        )
+        yield from self._read(query.order_by(ACTIONS.c.action_id))
+
+    def at_one_moment(self, *, now: datetime) -> tuple[int, list[Action]]:
+        """The sequence, and what is in force with it: what a snapshot is made of."""
+        query = sa.select(ACTIONS).where(
+            ACTIONS.c.state == ActionState.IN_FORCE.value, ACTIONS.c.ends_at > now
+        )
+        with self.store.reading() as connection:
+            sequence = int(connection.execute(sa.select(HEAD.c.sequence)).scalar_one())
+            rows = connection.execute(query.order_by(ACTIONS.c.action_id))
+            return sequence, [_action(row) for row in rows]
+
+    def waiting(self) -> list[Action]:
+        """What waits for a second person, oldest first."""
+        query = sa.select(ACTIONS).where(ACTIONS.c.state == ActionState.WAITING.value)
+        return list(self._read(query.order_by(ACTIONS.c.changed_at, ACTIONS.c.action_id)))
+
+    def of_campaign(self, campaign_id: str) -> list[Action]:
+        """Everything that was ever done, or thought of, for a campaign."""
+        query = sa.select(ACTIONS).where(ACTIONS.c.campaign_id == campaign_id)
+        return list(self._read(query.order_by(ACTIONS.c.begins_at, ACTIONS.c.action_id)))
+
+    def of_account(self, account_id: str) -> list[Action]:
+        """Everything that was ever done to an account."""
+        query = sa.select(ACTIONS).where(ACTIONS.c.account_id == account_id)
+        return list(self._read(query.order_by(ACTIONS.c.begins_at, ACTIONS.c.action_id)))
+
+    def every(self) -> Iterator[Action]:
+        """All there ever was, in no order."""
+        yield from self._read(sa.select(ACTIONS))
+
+    def by_reference(self, reference: str) -> Action | None:
+        """The action that a refusal's reference stands for."""
+        query = sa.select(ACTIONS).where(ACTIONS.c.reference == reference)
+        return next(iter(self._read(query)), None)
+
+    def forget(self, account_ids: Iterable[str], *, now: datetime) -> int:
+        """Erase accounts from the actions: their tokens stay, and so does what is in force.
+
+        Returns:
+            How many actions named one of them.
+        """
+        named = 0
+        with self.store.writing() as connection:
+            tokens = []
+            for account_id in sorted(set(account_ids)):
+                mine = ACTIONS.c.account_id == account_id
+                count = connection.execute(
+                    sa.update(ACTIONS)
+                    .where(mine, ACTIONS.c.subject == account_id)
+                    .values(subject=ACTIONS.c.account_token)
+                )
+                count = connection.execute(
+                    sa.update(ACTIONS).where(mine).values(account_id=ACTIONS.c.account_token)
+                )
+                if count.rowcount:
+                    named += count.rowcount
+                    tokens.append(self._token(account_id))
+            acts = [(AuditKind.ACCOUNTS_ERASED, {"account": token}) for token in tokens]
+            self.store.audit.append(connection, acts, Principal.system("erasure"), now=now)
+        return named
+
+    def _token(self, account_id: str) -> str:
+        if is_token(account_id):
+            return account_id
+        if self.store.tokeniser is None:
+            raise InputError(
+                "the key of the keyed tokens is needed: the audit log names accounts by them.",
+                where="--key-file",
+                remedy="Name the lake's key.",
+            )
+        return self.store.tokeniser.token(Kind.ACCOUNT, account_id)
+
+    def _row(self, action: Action, by: Principal, *, needs: bool, now: datetime) -> dict[str, Any]:
+        return {
+            "action_id": action.action_id,
+            "campaign_id": action.campaign_id,
+            "account_id": action.account_id,
+            "account_token": self._token(action.account_id),
+            "scope": action.scope.value,
+            "subject": action.subject,
+            "group_id": action.group,
+            "step": action.step.value,
+            "state": action.state.value,
+            "begins_at": action.begins_at,
+            "ends_at": action.ends_at,
+            "reason": action.reason,
+            "reference": action.reference,
+            "proposed_by": by.name,
+            "approved_by": None,
+            "needs_approval": needs,
+            "requests_per_minute": action.requests_per_minute,
+            "countermeasures": " ".join(sorted(c.value for c in action.countermeasures)),
+            "changed_at": now,
+        }
+
+    def _read(self, query: sa.Select[Any]) -> Iterator[Action]:
+        with self.store.reading() as connection:
+            rows = connection.execution_options(yield_per=10_000).execute(query)
+            yield from map(_action, rows)
+
+    def _rows(self, connection: sa.Connection, ids: list[str]) -> list[Any]:
+        found: list[Any] = []
+        for piece in _slices(ids):
+            query = sa.select(ACTIONS).where(ACTIONS.c.action_id.in_(piece))
+            found.extend(connection.execute(query))
+        if len(found) < len(ids):
+            missing = sorted(set(ids) - {row.action_id for row in found})
+            raise InputError(
+                "there is no such action.",
+                where=missing[0][:64],
+                remedy="`stillwatch policy waiting` shows those that wait.",
+            )
+        return found
+
+    def _lift(
+        self, connection: sa.Connection, rows: Sequence[Any], by: Principal, why: str, now: datetime
+    ) -> list[Any]:
+        still_open = [row for row in rows if row.state in _OPEN]
+        ids = [row.action_id for row in still_open]
+        changes = {"state": ActionState.LIFTED.value, "changed_at": now}
+        self._change(connection, ids, changes, AuditKind.ACTION_LIFTED, by, {"reason": why})
+        if any(row.state == ActionState.IN_FORCE.value for row in still_open):
+            _raise_sequence(connection)
+        return still_open
+
+    def _change(
+        self,
+        connection: sa.Connection,
+        ids: list[str],
+        changes: dict[str, Any],
+        kind: AuditKind,
+        by: Principal,
+        told: dict[str, Any],
+    ) -> None:
+        for piece in _slices(ids):
+            connection.execute(
+                sa.update(ACTIONS).where(ACTIONS.c.action_id.in_(piece)).values(**changes)
+            )
+        acts = [(kind, {"action": action_id, **told}) for action_id in ids]
+        self.store.audit.append(connection, acts, by, now=changes["changed_at"])
+
+
+def _check(action: Action, *, needs_approval: bool) -> None:
+    if needs_approval and action.state is ActionState.IN_FORCE:
+        raise InputError("this needs a second person's approval.", where=action.action_id)
+    if action.ends_at <= action.begins_at:
+        raise InputError("every action ends, after it began.", where=action.action_id)
+
+
+def _told(row: dict[str, Any]) -> dict[str, Any]:
+    """What the audit log says of a proposed action: ids of ours and tokens."""
+    told = {
+        "action": row["action_id"],
+        "campaign": row["campaign_id"],
+        "account": row["account_token"],
+        "scope": row["scope"],
+        "step": row["step"],
+        "state": row["state"],
+        "begins_at": row["begins_at"].isoformat(),
+        "ends_at": row["ends_at"].isoformat(),
+        "needs_approval": row["needs_approval"],
+    }
+    return told | ({"subject": row["subject"]} if is_token(row["subject"]) else {})
+
+
+def _action(row: Any) -> Action:
+    return Action(
+        action_id=row.action_id,
+        campaign_id=CampaignId(row.campaign_id),
+        account_id=AccountId(row.account_id),
+        scope=Scope(row.scope),
+        subject=row.subject,
+        group=row.group_id,
+        step=Step(row.step),
+        state=ActionState(row.state),
+        begins_at=row.begins_at,
+        ends_at=row.ends_at,
+        reason=row.reason,
+        reference=row.reference,
+        proposed_by=row.proposed_by,
+        approved_by=row.approved_by,
+        requests_per_minute=row.requests_per_minute,
+        countermeasures=frozenset(map(Countermeasure, row.countermeasures.split())),
+    )
+
+
+def _raise_sequence(connection: sa.Connection) -> None:
+    connection.execute(sa.update(HEAD).values(sequence=HEAD.c.sequence + 1))
+
+
+def _slices(items: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(items), _SLICE):
+        yield items[start : start + _SLICE]
