@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from stillwatch.enforcement.appeal_limits import Rates, Turnstile
-from stillwatch.enforcement.appeals_app import AppealsApplication, FullError, NotAllowedError
-from stillwatch.policy.appeals import Appeal, Judgement, PublicState
+from stillwatch.enforcement.appeals_app import AppealsApplication, UnknownTokenError
+from stillwatch.policy.appeals import Appeal, AppealsFullError, Judgement, PublicState
+from stillwatch.policy.store.principals import NotAllowedError
 from stillwatch.records.words import AccountId, CampaignId
 
 LIVE = "0123456789abcdef0123456789abcdef"
@@ -53,7 +54,7 @@ class RememberingDesk:
     def submit(self, reference: str, text: str, *, now: datetime) -> None:
         self.asked += 1
         if self.is_full:
-            raise FullError
+            raise AppealsFullError("full")
         if reference == LIVE and not self.kept:
             self.kept.append(text)
 
@@ -65,9 +66,9 @@ class RememberingDesk:
 
     def decide(self, reference: str, judgement: Judgement, *, token: str, now: datetime) -> Appeal:
         if token not in (DECIDER, VIEWER):
-            raise NotAllowedError(is_known=False)
+            raise UnknownTokenError
         if token == VIEWER:
-            raise NotAllowedError(is_known=True)
+            raise NotAllowedError("a viewer")
         self.decided.append(judgement)
         return Appeal(
             appeal_id="a" * 32,

@@ -30,16 +30,18 @@ from stillwatch.enforcement.appeal_requests import (
 )
 from stillwatch.policy.appeals import (
     Appeal,
+    AppealsFullError,
     AppealState,
     Judgement,
     PublicState,
     checked_reference,
     checked_text,
 )
+from stillwatch.policy.store.principals import NotAllowedError
 from stillwatch.records import InputError
 from stillwatch.records.actions import Step
 
-__all__ = ["AppealsApplication", "Desk", "FullError", "NotAllowedError"]
+__all__ = ["AppealsApplication", "Desk", "UnknownTokenError"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -55,16 +57,8 @@ _RECEIVED = (
 _PREFIX = "/v1/appeals/"
 
 
-class NotAllowedError(Exception):
-    """The token is nobody's (`is_known` is false), or its owner may not decide."""
-
-    def __init__(self, *, is_known: bool) -> None:
-        super().__init__("known" if is_known else "unknown")
-        self.is_known = is_known
-
-
-class FullError(Exception):
-    """No appeal can be taken at the moment, whoever sends it."""
+class UnknownTokenError(Exception):
+    """The token is nobody's."""
 
 
 class Desk(Protocol):
@@ -74,7 +68,7 @@ class Desk(Protocol):
         """Keep an appeal, if the reference lives and has no open one; nothing tells which.
 
         Raises:
-            FullError: No appeal is taken at all.
+            AppealsFullError: No appeal is taken at all.
         """
 
     def state(self, reference: str, *, now: datetime) -> PublicState:
@@ -84,7 +78,8 @@ class Desk(Protocol):
         """Decide the open appeal, as the owner of a token.
 
         Raises:
-            NotAllowedError: The owner may not, or there is none.
+            UnknownTokenError: It is nobody's.
+            NotAllowedError: Its owner may not.
             InputError: There is no open appeal of this reference.
         """
 
@@ -177,7 +172,7 @@ class AppealsApplication:
         self._require_turn_of(reference)
         try:
             await self._in_thread(lambda: self.desk.submit(reference, text, now=self.clock()))
-        except FullError as error:
+        except AppealsFullError as error:
             raise RefusedError(503, "Too many appeals wait. Try again later.") from error
         if is_page:
             return _page(202, message_page("Appeal", _RECEIVED))
@@ -200,10 +195,10 @@ class AppealsApplication:
             appeal: Appeal = await self._in_thread(
                 lambda: self.desk.decide(reference, judgement, token=token, now=self.clock())
             )
-        except NotAllowedError as error:
-            if error.is_known:
-                raise RefusedError(403, "This person may not decide appeals.") from error
+        except UnknownTokenError as error:
             raise RefusedError(401, "Send the token of a person.") from error
+        except NotAllowedError as error:
+            raise RefusedError(403, "This person may not decide appeals.") from error
         told = {"reference": reference, "state": appeal.state.value}
         return _Answer(200, json.dumps(told).encode())
 

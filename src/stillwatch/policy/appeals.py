@@ -12,16 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from stillwatch.records import InputError
+from stillwatch.records import InputError, StillwatchError
 from stillwatch.records.actions import Step
 from stillwatch.records.words import AccountId, CampaignId
 
 __all__ = [
+    "MILDER_STEPS",
     "MOST_CHARACTERS",
     "NO_DECISION",
     "Appeal",
     "AppealRules",
     "AppealState",
+    "AppealsFullError",
     "Judgement",
     "PublicState",
     "checked_reference",
@@ -35,10 +37,17 @@ NO_DECISION = "no decision yet"
 """What is told of an appeal that is open, of one that was never made, and of a reference that never
 was."""
 
+MILDER_STEPS = (Step.TAG, Step.VERIFY, Step.THROTTLE)
+"""What an appeal may be reduced to: a block is not mild, and `observe` would be overturning it."""
+
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
 # As people copy it: in groups, with dashes, in capitals, with the quotes of an error message.
 _AROUND = re.compile(r"[\s\-'\"`.]")
 _LEAST_REASON = 10
+
+
+class AppealsFullError(StillwatchError):
+    """No appeal is taken at the moment, whoever sends it."""
 
 
 class AppealState(StrEnum):
@@ -123,6 +132,8 @@ class Judgement:
             raise _wrong(f"a reason has at most {MOST_CHARACTERS} characters.", "--reason")
         if (self.state is AppealState.REDUCED) != (self.reduced_to is not None):
             raise _wrong("a milder step belongs to `reduced`, and to nothing else.", "--to")
+        if self.reduced_to is not None and self.reduced_to not in MILDER_STEPS:
+            raise _wrong("an appeal is reduced to tag, verify or throttle.", "--to")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import secrets
+import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["ActionTable", "NotApprovedError"]
 
 _SLICE = 500
+# Of an appeal that made a block a throttle: a person at work, not a queue.
+_MILD_REQUESTS_PER_MINUTE = 20
 _OPEN = (ActionState.SHADOW.value, ActionState.WAITING.value, ActionState.IN_FORCE.value)
 
 
@@ -161,6 +165,57 @@ class ActionTable:
             )
         in_force = {r.account_id for r in lifted if r.state == ActionState.IN_FORCE.value}
         return sorted(in_force)
+
+    def lift_account(
+        self, connection: sa.Connection, account_id: str, by: Principal, why: str, *, now: datetime
+    ) -> int:
+        """End all that is done to an account, in a transaction that is open; how much that was."""
+        return len(self._lift(connection, _open_of(connection, account_id), by, why, now))
+
+    def soften_account(
+        self,
+        connection: sa.Connection,
+        account_id: str,
+        step: Step,
+        by: Principal,
+        why: str,
+        *,
+        now: datetime,
+    ) -> int:
+        """Put a milder step in the place of all that is harder, in a transaction that is open.
+
+        Each keeps its subject, its state and its end.
+
+        Args:
+            step: `tag`, `verify` or `throttle`.
+
+        Returns:
+            How many actions became milder.
+
+        Raises:
+            InputError: None of them is harder.
+        """
+        rows = [
+            row
+            for row in _open_of(connection, account_id)
+            if Step(row.step).rank > step.rank and row.ends_at > now
+        ]
+        if not rows:
+            raise InputError(
+                "nothing harder than this is done to the account.",
+                where=step.value,
+                remedy="Uphold or overturn the appeal, or choose a milder step.",
+            )
+        self._lift(connection, rows, by, why, now)
+        milder = [
+            self._row(_softened(_action(row), step, by), by, needs=False, now=now) for row in rows
+        ]
+        for piece in _slices(milder):
+            connection.execute(sa.insert(ACTIONS), piece)
+        acts = [(AuditKind.ACTION_PROPOSED, _told(row)) for row in milder]
+        self.store.audit.append(connection, acts, by, now=now)
+        _raise_sequence(connection)
+        return len(milder)
 
     def expire(self, *, now: datetime) -> int:
         """Write down which actions have ended by themselves; how many those were.
@@ -331,6 +386,26 @@ def _check(action: Action, *, needs_approval: bool) -> None:
         raise InputError("this needs a second person's approval.", where=action.action_id)
     if action.ends_at <= action.begins_at:
         raise InputError("every action ends, after it began.", where=action.action_id)
+
+
+def _open_of(connection: sa.Connection, account_id: str) -> Sequence[Any]:
+    query = sa.select(ACTIONS).where(ACTIONS.c.account_id == account_id, ACTIONS.c.state.in_(_OPEN))
+    return connection.execute(query).all()
+
+
+def _softened(action: Action, step: Step, by: Principal) -> Action:
+    """A new action, with a reference of its own, for the same subject until the same end."""
+    budget = action.requests_per_minute or _MILD_REQUESTS_PER_MINUTE
+    return replace(
+        action,
+        action_id=uuid.uuid4().hex,
+        reference=secrets.token_hex(16),
+        step=step,
+        proposed_by=by.name,
+        approved_by=None,
+        requests_per_minute=budget if step is Step.THROTTLE else None,
+        countermeasures=frozenset(),
+    )
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:

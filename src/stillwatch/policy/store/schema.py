@@ -10,7 +10,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["ACTIONS", "ALLOWED", "AUDIT", "HEAD", "METADATA", "PEOPLE", "TOKENS", "Moment"]
+__all__ = [
+    "ACTIONS",
+    "ALLOWED",
+    "APPEALS",
+    "AUDIT",
+    "HEAD",
+    "METADATA",
+    "PEOPLE",
+    "TOKENS",
+    "Moment",
+]
 
 METADATA = sa.MetaData(
     naming_convention={
@@ -126,4 +136,37 @@ ALLOWED = sa.Table(
     sa.Column("created_at", Moment, nullable=False),
     sa.Column("removed_at", Moment),
     comment="Organisations that no step reaches, with a reason and an end.",
+)
+
+APPEALS = sa.Table(
+    "appeals",
+    METADATA,
+    sa.Column("appeal_id", sa.String(32), primary_key=True),
+    sa.Column("reference", sa.String(32), nullable=False, index=True),
+    sa.Column("action_id", sa.String(32), sa.ForeignKey("actions.action_id"), nullable=False),
+    sa.Column("text", sa.Text, nullable=False, comment="the customer's words; empty once erased"),
+    sa.Column("submitted_at", Moment, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("decided_at", Moment),
+    sa.Column("decided_by", sa.String(64)),
+    sa.Column("reason", sa.Text, comment="for colleagues; no customer sees it"),
+    sa.Column("reduced_to", sa.String(16)),
+    sa.Column("calibration_by", sa.String(64)),
+    sa.Column("calibration_at", Moment),
+    sa.CheckConstraint(
+        "(state = 'open') = (decided_by IS NULL) AND (state = 'open') = (reason IS NULL)",
+        name="decided",
+    ),
+    sa.CheckConstraint(
+        "calibration_by IS NULL OR (state = 'overturned' AND calibration_by <> decided_by)",
+        name="calibration",
+    ),
+    comment="What customers said of a refusal, and what became of it.",
+)
+sa.Index(
+    "ix_appeals_one_open",
+    APPEALS.c.reference,
+    unique=True,
+    sqlite_where=APPEALS.c.state == "open",
+    postgresql_where=APPEALS.c.state == "open",
 )

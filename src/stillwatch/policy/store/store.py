@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from stillwatch.policy.store.actions import ActionTable
 from stillwatch.policy.store.allowed import AllowList
+from stillwatch.policy.store.appeals import AppealTable
 from stillwatch.policy.store.audit import AuditLog
 from stillwatch.policy.store.people import People
 from stillwatch.policy.store.schema import HEAD
@@ -55,12 +56,14 @@ class Store:
     people: People = field(init=False)
     actions: ActionTable = field(init=False)
     allowed: AllowList = field(init=False)
+    appeals: AppealTable = field(init=False)
 
     def __post_init__(self) -> None:
         self.audit = AuditLog(self)
         self.people = People(self)
         self.actions = ActionTable(self)
         self.allowed = AllowList(self)
+        self.appeals = AppealTable(self)
 
     @classmethod
     def open(cls, url: str, *, tokeniser: Tokeniser | None = None, is_made: bool = True) -> Store:

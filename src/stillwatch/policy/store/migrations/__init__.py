@@ -2,5 +2,5 @@
 
 __all__ = ["LATEST"]
 
-LATEST = "0001"
+LATEST = "0002"
 """The newest revision; a test holds it to the files in `versions`."""
