@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from stillwatch.enforcement.snapshot import Snapshot, SnapshotError, Unusable
 from stillwatch.enforcement.snapshot_format import HEADER, NONE, PURPOSE, Header
-from stillwatch.enforcement.snapshot_writing import build_snapshot, publish, sequence_in
+from stillwatch.enforcement.snapshot_writing import build_snapshot, publish, signed_header_in
 from stillwatch.identity import GatewayKeys, Kind, SigningKey
 from stillwatch.records.actions import Action, Countermeasure, Scope, Step
 
@@ -234,8 +234,11 @@ def test_of_two_builders_the_newer_snapshot_stays(tmp_path: Path) -> None:
     assert not made(3, 9, [])
     assert not made(4, 0, [])
     assert made(4, 1, _TEN[:3])
-    assert sequence_in(tmp_path / "s") == (4, round(NOW.timestamp() * 1000) + 1000)
-    assert len(Snapshot.open(tmp_path / "s", VERIFY_KEYS)) == 3
+    assert not made(4, 2, _TEN[:3])  # it says the same
+    header = signed_header_in(tmp_path / "s", VERIFY_KEYS)
+    assert header is not None
+    assert header.created_ms == round(NOW.timestamp() * 1000) + 1000
+    assert Snapshot.open(tmp_path / "s", VERIFY_KEYS).header.actions == 3
 
 
 def test_a_held_snapshot_survives_its_replacement(tmp_path: Path) -> None:
@@ -244,4 +247,14 @@ def test_a_held_snapshot_survives_its_replacement(tmp_path: Path) -> None:
     written(tmp_path / "s", [], sequence=2)
 
     assert _on_account(held, "acct-4") == [f"{4:032x}"]
-    assert len(Snapshot.open(tmp_path / "s", VERIFY_KEYS)) == 0
+    assert Snapshot.open(tmp_path / "s", VERIFY_KEYS).header.actions == 0
+
+
+def test_a_broken_file_is_replaced_whatever_its_header_says(tmp_path: Path) -> None:
+    """A header that nobody signed keeps nobody from publishing."""
+    content = bytearray(written(tmp_path / "s", _TEN).read_bytes())
+    forged = Header.unpack(bytes(content))._replace(sequence=2**60).pack()
+    (tmp_path / "s").write_bytes(forged + content[HEADER.size :])
+    written(tmp_path / "s", _TEN[:2], sequence=2)
+
+    assert Snapshot.open(tmp_path / "s", VERIFY_KEYS).header.actions == 2

@@ -197,10 +197,6 @@ class Snapshot:
         begin += self._regions.names
         return self._data[begin : begin + length].decode("utf-8")
 
-    def __len__(self) -> int:
-        """How many actions it holds."""
-        return self.header.actions
-
 
 def _mapped(path: Path) -> mmap.mmap:
     try:

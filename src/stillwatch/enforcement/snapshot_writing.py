@@ -27,12 +27,20 @@ from stillwatch.enforcement.snapshot_format import (
     measures_mask,
 )
 from stillwatch.enforcement.snapshot_slots import Entries, filled_slots, side_by_side
-from stillwatch.identity import GatewayKeys, Kind, SigningKey
+from stillwatch.identity import GatewayKeys, Kind, SigningKey, VerifyKeys
+from stillwatch.identity.signing_keys import SIGNATURE_BYTES
 from stillwatch.identity.tokens import is_token
 from stillwatch.records import flush_to_disk, private_file
 from stillwatch.records.actions import Action, Scope
 
-__all__ = ["Built", "SnapshotBytes", "build_snapshot", "publish", "sequence_in"]
+__all__ = [
+    "Built",
+    "SnapshotBytes",
+    "alone_at",
+    "build_snapshot",
+    "publish",
+    "signed_header_in",
+]
 
 _KINDS = {
     Scope.ACCOUNT: Kind.ACCOUNT,
@@ -59,6 +67,7 @@ class SnapshotBytes:
 
     header: Header
     parts: tuple[bytes, ...] = field(repr=False)
+    signer: VerifyKeys = field(repr=False)
     ambiguous_credentials: int = 0
 
     def __len__(self) -> int:
@@ -70,7 +79,8 @@ class Built:
     """What became of a snapshot that was to be published.
 
     Attributes:
-        is_published: False where a newer one lies there already, of another builder.
+        is_published: False where a newer one lies there already, of another builder, or one that
+            says the same.
     """
 
     header: Header
@@ -108,15 +118,18 @@ def build_snapshot(
 
 
 def publish(snapshot: SnapshotBytes, path: Path) -> Built:
-    """Put a snapshot in place of the one at `path`, unless that is as new or newer.
+    """Put a snapshot in place of the one at `path`, unless that is as new or newer, or says the same.
 
     Two builders may publish to one place: the newest stays. Who has the old one mapped keeps it.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone(path):
-        present = sequence_in(path)
-        header = snapshot.header
-        newer = present is None or present < (header.sequence, header.created_ms)
+    header = snapshot.header
+    with alone_at(path):
+        present = signed_header_in(path, snapshot.signer)
+        newer = present is None or (
+            (present.sequence, present.created_ms) < (header.sequence, header.created_ms)
+            and (present.sequence, present.body_sha256) != (header.sequence, header.body_sha256)
+        )
         if newer:
             with private_file(path) as partial:
                 with partial.open("wb") as file:
@@ -126,21 +139,22 @@ def publish(snapshot: SnapshotBytes, path: Path) -> Built:
     return Built(header, len(snapshot), newer, snapshot.ambiguous_credentials)
 
 
-def sequence_in(path: Path) -> tuple[int, int] | None:
-    """Sequence and moment of the snapshot at `path`, unchecked; None where there is none."""
+def signed_header_in(path: Path, keys: VerifyKeys) -> Header | None:
+    """The header of the snapshot at `path` where its signature holds; the rest is not looked at."""
     try:
         with path.open("rb") as file:
             start = file.read(HEADER.size)
+            signature = file.read(SIGNATURE_BYTES)
     except OSError:
         return None
-    if len(start) < HEADER.size:
+    if len(start) < HEADER.size or not keys.verifies(PURPOSE, start, signature):
         return None
-    header = Header.unpack(start)
-    return (header.sequence, header.created_ms) if header.magic == MAGIC else None
+    return Header.unpack(start)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone_at(path: Path) -> Iterator[None]:
+    """Nobody else who asks for it replaces the file at `path` meanwhile."""
     handle = os.open(path.with_name(f".{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -237,7 +251,8 @@ class _Collected:
             body_sha256=_digest_of(body),
         )
         start = header.pack()
-        return SnapshotBytes(header, (start, signing_key.sign(PURPOSE, start), *body), ambiguous)
+        signature = signing_key.sign(PURPOSE, start)
+        return SnapshotBytes(header, (start, signature, *body), signing_key.public, ambiguous)
 
     def _named_groups(self) -> tuple[bytes, bytes]:
         groups, names = bytearray(), bytearray()
