@@ -293,11 +293,11 @@ async def _send(send: Send, answer: _Answer, *, without_body: bool) -> None:
     headers = [
         ("content-type", answer.kind),
         ("content-length", str(len(answer.body))),
+        # One request a connection: who sends slowly holds no place longer than one may take.
+        ("connection", "close"),
         *PAGE_HEADERS,
         *answer.headers,
     ]
-    if answer.status in (408, 413):
-        headers.append(("connection", "close"))
     raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": raw})
     await send({"type": "http.response.body", "body": b"" if without_body else answer.body})

@@ -25,12 +25,14 @@ class Security:
     Attributes:
         certificate, private_key: Of the server, as PEM; with them it speaks TLS.
         client_authority: Who signs the certificates that senders must show, as PEM.
+        takes_strangers: Whether anybody may ask, as customers who appeal; TLS is needed still.
     """
 
     senders: Senders | None = None
     certificate: Path | None = None
     private_key: Path | None = None
     client_authority: Path | None = None
+    takes_strangers: bool = False
 
     @property
     def knows_senders(self) -> bool:
@@ -48,10 +50,11 @@ class Security:
                 where="--client-ca",
                 remedy="Give --tls-cert and --tls-key, too.",
             )
-        if _is_loopback(host) or (self.certificate is not None and self.knows_senders):
+        is_known = self.knows_senders or self.takes_strangers
+        if _is_loopback(host) or (self.certificate is not None and is_known):
             return
         missing = [] if self.certificate is not None else ["TLS (--tls-cert and --tls-key)"]
-        if not self.knows_senders:
+        if not is_known:
             missing.append("authentication (--tokens or --client-ca)")
         raise InputError(
             f"this address can be reached from outside, and there is no {' and no '.join(missing)}.",

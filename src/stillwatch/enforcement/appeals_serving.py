@@ -1,0 +1,127 @@
+"""The appeals' own listener: strangers come here, so it shares nothing with the gateways' listener."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from stillwatch.enforcement.appeal_desk import StoreDesk
+from stillwatch.enforcement.appeals_app import AppealsApplication
+from stillwatch.listening.sockets import (
+    Security,
+    listening_socket,
+    server_context,
+    shown_address,
+)
+from stillwatch.policy.store import Store
+
+__all__ = ["AppealsListener"]
+
+# More strangers at one time get a 503, and gateways feel nothing of it.
+_MOST_CONNECTIONS = 256
+_HEAD_SECONDS = 10.0
+_GRACE_SECONDS = 10
+
+
+@dataclass(slots=True)
+class AppealsListener:
+    """Takes appeals at one address, alone or beside the decisions.
+
+    Attributes:
+        address: HOST:PORT; port 0 is any free one.
+        trusted_hops: Proxies of ours before the listener.
+        counted, failed: As of `AppealsApplication`.
+
+    Raises:
+        InputError: From `open`: the address cannot be used, or is not loopback and without TLS.
+    """
+
+    address: str
+    store: Store
+    security: Security = field(default_factory=lambda: Security(takes_strangers=True))
+    trusted_hops: int = 0
+    counted: Callable[[str, int], None] = lambda _path, _status: None
+    failed: Callable[[str], None] = lambda _kind: None
+    _socket: socket.socket | None = None
+    _server: Any = None
+
+    def open(self) -> str:
+        """Bind the address; where it is, as a URL."""
+        context = server_context(self.security)
+        self._socket = listening_socket(self.address, self.security)
+        self._server = _server(self._application(), context)
+        return shown_address(self._socket, is_tls=context is not None)
+
+    async def serve(self) -> None:
+        """Answer until `stop`. Whoever calls it looks after signals."""
+        assert self._socket is not None
+        try:
+            await self._server._serve(sockets=[self._socket])
+        finally:
+            self._socket.close()
+
+    def stop(self) -> None:
+        """End `serve`, from any thread."""
+        self._server.should_exit = True
+
+    def run(self, say: Callable[[str], None]) -> None:
+        """Answer until SIGTERM or SIGINT."""
+        address = self.open()
+
+        async def until_told() -> None:
+            loop = asyncio.get_running_loop()
+            for kind in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(kind, self.stop)
+            say(f"Appeals are taken on {address}. Stop with SIGTERM or Ctrl-C.")
+            await self.serve()
+
+        with suppress(KeyboardInterrupt):
+            asyncio.run(until_told())
+
+    def _application(self) -> AppealsApplication:
+        return AppealsApplication(
+            StoreDesk(self.store),
+            trusted_hops=self.trusted_hops,
+            counted=self.counted,
+            failed=self.failed,
+        )
+
+
+def _server(application: AppealsApplication, context: Any) -> Any:
+    import uvicorn
+
+    config = uvicorn.Config(
+        application,
+        http=_impatient_protocol(),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=_MOST_CONNECTIONS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context else None,
+    )
+    return uvicorn.Server(config)
+
+
+def _impatient_protocol() -> Any:
+    """The server's protocol, which hangs up on who has not sent the head of a request in time."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+    def connection_made(self: Any, transport: asyncio.Transport) -> None:
+        HttpToolsProtocol.connection_made(self, transport)
+
+        def hang_up() -> None:
+            if self.cycle is None:
+                transport.abort()
+
+        self.loop.call_later(_HEAD_SECONDS, hang_up)
+
+    return type("ImpatientProtocol", (HttpToolsProtocol,), {"connection_made": connection_made})
