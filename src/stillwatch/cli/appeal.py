@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch.cli.appeal_words import tell_appeal, tell_evidence
+from stillwatch.cli.opened_store import opened_store, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import opened_store, person_of, store_options, token_option
+from stillwatch.cli.store_options import signed_in, token_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def list_(
     from stillwatch.policy.store import PrincipalRole
 
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
-        person_of(store, token_file).require(PrincipalRole.VIEWER)
+        signed_in(store, token_file).require(PrincipalRole.VIEWER)
         found = store.appeals.waiting(limit=limit)
         open_, oldest = store.appeals.count_open()
     if as_json:
@@ -130,7 +131,7 @@ def show(
     from stillwatch.policy.store import PrincipalRole
 
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
-        person_of(store, token_file).require(PrincipalRole.VIEWER)
+        signed_in(store, token_file).require(PrincipalRole.VIEWER)
         appeal = store.appeals.named(_name(reference))
         actions = store.actions.of_account(appeal.account_id)
     evidence = _evidence(findings_folder, lake_path, appeal.account_id, appeal.campaign_id)
@@ -199,7 +200,7 @@ def decide(
         reduced_to=Step(milder_step) if milder_step else None,
     )
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
-        person = person_of(store, token_file)
+        person = signed_in(store, token_file)
         appeal = store.appeals.decide(_name(reference), judgement, person, now=datetime.now(UTC))
     if as_json:
         emit_json({"reference": appeal.reference, "state": appeal.state.value})
@@ -240,7 +241,7 @@ def calibrate(
         )
     Lake.open(lake_path)
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
-        person = person_of(store, token_file)
+        person = signed_in(store, token_file)
         appeal = store.appeals.give_to_calibration(_name(reference), person, now=datetime.now(UTC))
         given = store.appeals.for_calibration()
     path = write_overturned(lake_path, given)

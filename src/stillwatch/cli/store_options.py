@@ -1,10 +1,15 @@
-"""The options of every command that opens the verdict store, and who runs the command."""
+"""`--store`, `--lake` and `--token-file`: which store a command works on, and who asks.
+
+Who asks is known by a token alone: the user of the operating system is no identity, for several
+people may share one, and whoever runs a service is none of them.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import shlex
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,102 +18,132 @@ import click
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
+    from stillwatch.identity import Tokeniser
     from stillwatch.policy.store import Principal, Store
 
-__all__ = ["TOKEN_VARIABLE", "opened_store", "person_of", "store_options", "token_option"]
+__all__ = [
+    "TOKEN_VARIABLE",
+    "given_token",
+    "lake_option",
+    "open_store",
+    "read_private_line",
+    "signed_in",
+    "store_option",
+    "store_url",
+    "token_option",
+]
 
 TOKEN_VARIABLE = "STILLWATCH_TOKEN"  # noqa: S105 - the name of a variable
+_MOST_BYTES = 4_096
 
-_path = click.Path(path_type=Path)
-_AnyCommand = TypeVar("_AnyCommand", bound=Callable[..., Any])
-
-
-def store_options(command: _AnyCommand) -> _AnyCommand:
-    """`--store`, `--lake`, and the key under which the audit log names accounts."""
-    for option in (
-        click.option("--key-command", help="A command that prints the key."),
-        click.option("--key-file", type=_path, help="The key of the tokens."),
-        click.option("--lake", "lake_path", type=_path, help="The lake's folder."),
-        click.option(
-            "--store",
-            "store_url",
-            metavar="URL",
-            help="sqlite:///PATH or postgresql+psycopg://…; by default SQLite in the lake's folder.",
-        ),
-    ):
-        command = option(command)
-    return command
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-token_option = click.option(
-    "--token-file",
-    type=_path,
-    help=f"A file with your token; without it, {TOKEN_VARIABLE} is read.",
-)
+def store_option(command: Decorated) -> Decorated:
+    """`--store URL`, as `store`."""
+    return click.option(
+        "--store",
+        help="The verdict store's database URL. Default: SQLite in the lake's folder.",
+    )(command)
 
 
-@contextmanager
-def opened_store(
-    store_url: str | None,
-    lake_path: Path | None,
-    *,
-    key_file: Path | None = None,
-    key_command: str | None = None,
-) -> Iterator[Store]:
-    """The store that was asked for, closed when the block ends.
+def lake_option(command: Decorated) -> Decorated:
+    """`--lake DIR`, as `lake`, which may be left out where --store is given."""
+    return click.option("--lake", type=click.Path(path_type=Path), help="The lake's folder.")(
+        command
+    )
 
-    The key is read where there is one; without it nothing can be done that the audit log tells of
-    an account for the first time.
+
+def token_option(command: Decorated) -> Decorated:
+    """`--token-file FILE`, as `token_file`."""
+    return click.option(
+        "--token-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help=f"A file (mode 0600) with your token. Default: ${TOKEN_VARIABLE}.",
+    )(command)
+
+
+def store_url(store: str | None, lake: Path | None) -> str:
+    """The URL that was given, or that of the lake's own store.
 
     Raises:
-        InputError: Neither a store nor a lake was named, or there is none.
+        InputError: Neither was given, or the lake's folder is none.
     """
-    from stillwatch.identity import Tokeniser
-    from stillwatch.policy.store import Store, default_url
+    from stillwatch.policy.store import default_url
 
-    if store_url is None and lake_path is None:
+    if store:
+        return store
+    if lake is None:
         raise InputError(
-            "give the store, or the lake in whose folder it lies.",
+            "no store was named.",
             where="--store, --lake",
-            remedy="For example --lake DIR.",
+            remedy="Give the lake's folder with --lake, or a database with --store URL.",
         )
-    url = store_url or default_url(lake_path or Path())
-    key = _key(lake_path, key_file, key_command)
-    tokeniser = Tokeniser(key) if key is not None else None
-    with Store.open(url, tokeniser=tokeniser, is_made=False) as store:
-        yield store
+    return default_url(lake)
 
 
-def person_of(store: Store, token_file: Path | None) -> Principal:
-    """Who runs the command: the owner of the token. The system's user is no identity.
+def open_store(
+    store: str | None,
+    lake: Path | None,
+    *,
+    is_made: bool = False,
+    tokeniser: Tokeniser | None = None,
+) -> Store:
+    """The store that --store or --lake names.
+
+    Args:
+        is_made: Whether a SQLite file that is missing is made.
 
     Raises:
-        InputError: There is no token, or others may read its file.
-        NotAllowedError: It is nobody's.
+        InputError: There is no such store.
     """
-    if token_file is not None:
-        if token_file.stat().st_mode & 0o077:
-            raise InputError(
-                "others may read this token.",
-                where=str(token_file),
-                remedy="Run `chmod 600` on it, and have a new token made if others are here.",
-            )
-        return store.people.authenticate(token_file.read_text(encoding="utf-8").strip())
-    token = os.environ.get(TOKEN_VARIABLE, "")
-    if not token:
+    from stillwatch.policy.store import Store
+
+    return Store.open(store_url(store, lake), tokeniser=tokeniser, is_made=is_made)
+
+
+def signed_in(store: Store, token_file: Path | None) -> Principal:
+    """Who holds the token that was given.
+
+    Raises:
+        InputError: No token was given, or others may read its file.
+        NotAllowedError: The token is nobody's.
+    """
+    token = given_token(token_file)
+    if token is None:
         raise InputError(
-            "who you are is not known: there is no token.",
+            "this asks who you are.",
             where=f"--token-file, {TOKEN_VARIABLE}",
-            remedy="An administrator makes one with `stillwatch user add`.",
+            remedy="Give your token. `stillwatch user token NAME` makes a new one.",
         )
     return store.people.authenticate(token)
 
 
-def _key(lake_path: Path | None, key_file: Path | None, key_command: str | None) -> Any:
-    from stillwatch.cli.key_of_lake import key_of_lake
-    from stillwatch.identity import KeySource
+def given_token(token_file: Path | None) -> str | None:
+    """The token in the file, else in the environment; None without one."""
+    if token_file is not None:
+        return read_private_line(token_file, "token")
+    return os.environ.get(TOKEN_VARIABLE, "").strip() or None
 
-    source = KeySource.chosen(file=key_file, command=key_command)
-    if key_file is None and key_command is None and source.file and not source.file.exists():
-        return None
-    return key_of_lake(source, lake_path) if lake_path is not None else source.read()
+
+def read_private_line(path: Path, what: str) -> str:
+    """The first line of a file that nobody else may read.
+
+    Raises:
+        InputError: Others may read it, or it is empty or no text.
+    """
+    with path.open("rb") as file:
+        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        content = file.read(_MOST_BYTES)
+    if mode & 0o077:
+        raise InputError(
+            f"others may read this {what} (the file's mode is {mode:04o}).",
+            where=str(path),
+            remedy=f"Run `chmod 600 {shlex.quote(str(path))}`.",
+        )
+    lines = content.decode("utf-8", "replace").splitlines()
+    if not lines or not lines[0].strip():
+        raise InputError(
+            f"there is no {what} here.", where=str(path), remedy="Put it in the first line."
+        )
+    return lines[0].strip()
