@@ -57,7 +57,7 @@ class _Oracle:
             sent = {name for rows in self.logged for name in rows["account_id"].to_pylist()}
             honest = self.stage.truth.honest.keys()
             self.proposed = frozenset(name for name in sent if name not in honest)
-        return Look(self.proposed, 60.0)
+        return Look((self.proposed,) if self.proposed else (), 60.0)
 
     def enforce(self, now: datetime) -> tuple[frozenset[Touched], float]:
         self.gateway.blocked = set(self.proposed)

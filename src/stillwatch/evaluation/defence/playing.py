@@ -37,11 +37,11 @@ class Look:
     """What one look found.
 
     Attributes:
-        flagged: Accounts that the findings name.
+        findings: The accounts of each finding.
         seconds: From the beginning of the import to the proposed actions.
     """
 
-    flagged: frozenset[str]
+    findings: tuple[frozenset[str], ...]
     seconds: float
 
 
@@ -108,7 +108,7 @@ class Played:
 
     Attributes:
         sent: By campaign.
-        flagged_at: The first look that named an account of a campaign, us.
+        flagged_at: The first look with a finding of which a campaign's accounts are half or more, us.
         forced_at: When something was first in force against one, us.
         touched: By honest or hostile account, the hardest that was ever done to it.
         refused: How many requests of each other account were refused.
@@ -186,8 +186,8 @@ def play(
         _advance(players, cursor, at)
         _record(stage, players, cursor, defender, at)
         look = defender.look(moment(at))
-        known = known or bool(look.flagged)
-        _note_flags(players, played, look.flagged, at)
+        known = known or bool(look.findings)
+        _note_flags(players, played, look, at)
         # What the gateway needs to hear of it is counted, too, before it has been measured.
         force = at + int(look.seconds * SECOND) + schedule.approval_minutes * 60 * SECOND
         _advance(players, cursor, min(force, stage.ends))
@@ -280,11 +280,10 @@ def _issued_by(credentials: pa.Table, at: int) -> pa.Table:
     return there
 
 
-def _note_flags(
-    players: Sequence[_Player], played: Played, flagged: frozenset[str], at: int
-) -> None:
+def _note_flags(players: Sequence[_Player], played: Played, look: Look, at: int) -> None:
     for player in players:
-        if flagged & player.accounts():
+        mine = player.accounts()
+        if any(2 * len(finding & mine) >= len(finding) for finding in look.findings):
             played.flagged_at.setdefault(player.campaign.label, at)
 
 
@@ -308,6 +307,6 @@ def _told(
     new = sum(player.attacker.opened for player in players)
     waiting = sum(player.attacker.waiting for player in players)
     return (
-        f"{moment(at):%d %b %H:%M}: {len(look.flagged)} accounts flagged, {len(touched)} beyond tag "
+        f"{moment(at):%d %b %H:%M}: {sum(map(len, look.findings))} accounts flagged, {len(touched)} beyond tag "
         f"({len(fresh)} new), {new} replacements so far, {waiting} pieces of work queued"
     )
