@@ -26,6 +26,11 @@ from stillwatch.simulation.frame import DAY, HOUR, moment
 @dataclass
 class _Gateway:
     blocked: set[str] = field(default_factory=set)
+    now: datetime | None = None
+
+    def at(self, now: datetime) -> None:
+        assert self.now is None or now >= self.now
+        self.now = now
 
     def ask(self, row: Mapping[str, Any]) -> Answer:
         return Answer.REFUSED if row["account_id"] in self.blocked else Answer.ANSWERED
@@ -61,7 +66,8 @@ class _Oracle:
 
     def enforce(self, now: datetime) -> tuple[frozenset[Touched], float]:
         self.gateway.blocked = set(self.proposed)
-        return frozenset(Touched(name, "block", "account") for name in self.proposed), 2.0
+        begins = round(now.timestamp() * 1e6)
+        return frozenset(Touched(n, "block", "account", begins) for n in self.proposed), 2.0
 
 
 @dataclass

@@ -15,13 +15,17 @@ from stillwatch.evaluation.defence.reacting import Answer, Attempt, ReactingAtta
 from stillwatch.evaluation.defence.replacing import Face, Replacements, as_sent
 from stillwatch.evaluation.defence.stage import Campaign, Stage, known_at
 from stillwatch.records import ACCOUNTS, CREDENTIALS, EXCHANGES
-from stillwatch.simulation.frame import HOUR, SECOND, moment
+from stillwatch.simulation.frame import HOUR, MINUTE, SECOND, moment
 
 __all__ = ["Defender", "Gateway", "Look", "Played", "Schedule", "Sent", "Touched", "play"]
 
 
 class Gateway(Protocol):
     """Where requests go."""
+
+    def at(self, now: datetime) -> None:
+        """In the world it is now this time, for what comes next."""
+        ...
 
     def ask(self, row: Mapping[str, Any]) -> Answer:
         """Send one request, and say what became of it."""
@@ -47,11 +51,16 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """An account to which something beyond `tag` is done, or to a part of its requests."""
+    """An account to which something beyond `tag` is done, or to a part of its requests.
+
+    Attributes:
+        begins_at: When it begins, us: steps may be decided earlier than they begin.
+    """
 
     account_id: str
     step: str
     scope: str
+    begins_at: int
 
 
 class Defender(Protocol):
@@ -66,7 +75,7 @@ class Defender(Protocol):
         ...
 
     def enforce(self, now: datetime) -> tuple[frozenset[Touched], float]:
-        """Approve what was proposed; who is touched once the gateway obeys, and the seconds it took."""
+        """Approve what was proposed; all that is or will be in force, and the seconds it took."""
         ...
 
 
@@ -109,7 +118,7 @@ class Played:
     Attributes:
         sent: By campaign.
         flagged_at: The first look with a finding of which a campaign's accounts are half or more, us.
-        forced_at: When something was first in force against one, us.
+        forced_at: When something first began against one, us.
         touched: By honest or hostile account, the hardest that was ever done to it.
         refused: How many requests of each other account were refused.
         waits: Seconds from the beginning of each look that proposed something to its force,
@@ -178,24 +187,23 @@ def play(
     """
     played = Played()
     players = [_player(stage, c, gateway, played, temper, seed) for c in stage.campaigns]
-    cursor = _Cursor(stage.others, gateway, played)
+    cursor = _Cursor(stage.others, gateway, played, stage.begins)
     at, known = stage.begins, False
     while at < stage.ends:
         hours = schedule.hours_when_known if known else schedule.hours
         at = min(at + hours * HOUR, stage.ends)
-        _advance(players, cursor, at)
+        _advance(players, cursor, gateway, at)
         _record(stage, players, cursor, defender, at)
         look = defender.look(moment(at))
         known = known or bool(look.findings)
         _note_flags(players, played, look, at)
-        # What the gateway needs to hear of it is counted, too, before it has been measured.
-        force = at + int(look.seconds * SECOND) + schedule.approval_minutes * 60 * SECOND
-        _advance(players, cursor, min(force, stage.ends))
+        force = at + int(look.seconds * SECOND) + schedule.approval_minutes * MINUTE
+        _advance(players, cursor, gateway, min(force, stage.ends))
         touched, seconds = defender.enforce(moment(force))
         fresh = [t for t in touched if t.account_id not in played.touched]
         if fresh:
             played.waits.append(look.seconds + seconds)
-        _note_touched(players, played, touched, force)
+        _note_touched(players, played, touched)
         tell(_told(at, look, touched, fresh, players))
     for player in players:
         played.opened[player.campaign.label] = player.attacker.opened
@@ -221,6 +229,7 @@ class _Cursor:
     others: pa.Table
     gateway: Gateway
     played: Played
+    at: int
     passed: list[pa.Table] = field(default_factory=list)
     _row: int = 0
     _started: Any = None
@@ -230,7 +239,7 @@ class _Cursor:
             self._started = self.others["started_at"].cast(pa.int64()).to_numpy()
         end = int(np.searchsorted(self._started, until))
         rows = self.others.slice(self._row, end - self._row)
-        self._row = end
+        self._row, self.at = end, until
         if not rows.num_rows:
             return
         answers = self.gateway.ask_all(rows)
@@ -240,10 +249,14 @@ class _Cursor:
                 self.played.refused[account] = self.played.refused.get(account, 0) + 1
 
 
-def _advance(players: Sequence[_Player], cursor: _Cursor, until: int) -> None:
-    for player in players:
-        player.attacker.play(until, player.ask)
-    cursor.play(until)
+def _advance(players: Sequence[_Player], cursor: _Cursor, gateway: Gateway, until: int) -> None:
+    """Play on to a moment, hour by hour: steps begin on the hour."""
+    while cursor.at < until:
+        step = min(until, (cursor.at // HOUR + 1) * HOUR)
+        gateway.at(moment(cursor.at))
+        for player in players:
+            player.attacker.play(step, player.ask)
+        cursor.play(step)
 
 
 def _record(
@@ -287,14 +300,15 @@ def _note_flags(players: Sequence[_Player], played: Played, look: Look, at: int)
             played.flagged_at.setdefault(player.campaign.label, at)
 
 
-def _note_touched(
-    players: Sequence[_Player], played: Played, touched: frozenset[Touched], at: int
-) -> None:
+def _note_touched(players: Sequence[_Player], played: Played, touched: frozenset[Touched]) -> None:
     for one in touched:
         played.touched.setdefault(one.account_id, one)
     for player in players:
-        if {one.account_id for one in touched} & player.accounts():
-            played.forced_at.setdefault(player.campaign.label, at)
+        mine = player.accounts()
+        begins = [one.begins_at for one in touched if one.account_id in mine]
+        if begins:
+            earlier = played.forced_at.get(player.campaign.label, min(begins))
+            played.forced_at[player.campaign.label] = min(earlier, *begins)
 
 
 def _told(
