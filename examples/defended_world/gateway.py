@@ -12,18 +12,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from stillwatch.evaluation.defence.deciding import secret_of
 from stillwatch.evaluation.defence.reacting import Answer
 
-__all__ = ["ThroughEnvoy", "secret_of"]
+__all__ = ["ThroughEnvoy"]
 
 _AT_ONCE = 4
 _ANSWERS = {200: Answer.ANSWERED, 403: Answer.REFUSED, 429: Answer.THROTTLED}
 _SENT = ("exchange_id", "started_at", "credential_id", "model", "system_text", "input_text")
-
-
-def secret_of(credential_id: str) -> str:
-    """The key that a credential of the world stands for; the lake and the gateway make its token."""
-    return f"sk-world-{credential_id}"
 
 
 class ThroughEnvoy:
