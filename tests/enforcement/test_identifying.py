@@ -31,7 +31,7 @@ _TOKEN = bytes.fromhex(credential_token(_KEY).partition("_")[2])
 def _credentials(asked: Asked, **settings: Any) -> tuple[bytes, ...]:
     identifier = Identifier(GATEWAY_KEYS, IdentitySettings(**settings))
     assert identifier.identity_of(asked) == identifier.identity_of(asked)  # remembered alike
-    return identifier.identity_of(asked).credentials
+    return tuple(identifier.identity_of(asked).credentials)
 
 
 def _basic(text: str) -> str:
@@ -168,6 +168,6 @@ def test_no_raw_key_is_remembered() -> None:
     identifier = Identifier(GATEWAY_KEYS)
     identifier.identity_of(Asked(headers={"authorization": f"Bearer {_KEY}"}))
 
-    remembered = repr([vars(memory) for memory in identifier._memories.values()])
+    remembered = repr([vars(memory) for memory in (identifier._credentials, identifier._accounts)])
     assert sha256(_KEY.encode()).hexdigest() in remembered
     assert _KEY not in remembered

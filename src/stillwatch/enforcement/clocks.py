@@ -22,10 +22,12 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _FORMAT = 1
 
 
+_BOOTTIME: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+
+
 def since_boot() -> float:
     """Seconds on a clock that cannot be set; also those in which the machine slept."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+    return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
 
 
 def this_boot() -> str | None:

@@ -8,7 +8,8 @@ to be slowed down is not shut out.
 
 from __future__ import annotations
 
-from stillwatch.enforcement.snapshot import Standing
+from stillwatch.enforcement.snapshot import Record
+from stillwatch.enforcement.snapshot_format import NONE, STEPS
 from stillwatch.records.actions import Step
 
 __all__ = ["Fall"]
@@ -17,20 +18,26 @@ _FROM_THE_HARDEST = tuple(sorted(Step, key=lambda step: step.rank, reverse=True)
 
 
 class Fall:
-    """The step that is done, remembered for each way of asking."""
+    """The step that is done, looked up in a table for each set of possible steps."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[frozenset[Step], Step, bool, bool], Step] = {}
+        self._tables: dict[frozenset[Step], tuple[Step, ...]] = {}
 
-    def of(self, one: Standing, possible: frozenset[Step]) -> Step:
+    def of(self, record: Record, possible: frozenset[Step]) -> Step:
         """The step that is done for an action where only some are possible."""
-        says_measures = bool(one.countermeasures)
-        says_budget = one.requests_per_minute is not None
-        key = (possible, one.step, says_measures, says_budget)
-        done = self._known.get(key)
-        if done is None:
-            done = self._known[key] = _fallen(*key)
-        return done
+        table = self._tables.get(possible)
+        if table is None:
+            table = self._tables[possible] = _table_of(possible)
+        return table[record[0] * 4 + (2 if record[1] else 0) + (record[5] != NONE)]
+
+
+def _table_of(possible: frozenset[Step]) -> tuple[Step, ...]:
+    return tuple(
+        _fallen(possible, step, says_measures, says_budget)
+        for step in STEPS
+        for says_measures in (False, True)
+        for says_budget in (False, True)
+    )
 
 
 def _fallen(possible: frozenset[Step], step: Step, says_measures: bool, says_budget: bool) -> Step:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -131,7 +131,7 @@ class IdentitySettings:
 class Identity(NamedTuple):
     """The tokens of a request, as bytes."""
 
-    credentials: tuple[bytes, ...] = ()
+    credentials: Sequence[bytes] = ()
     account: bytes | None = None
     conversation: bytes | None = None
     shape: bytes | None = None
@@ -169,50 +169,54 @@ class Identifier:
 
     keys: GatewayKeys
     settings: IdentitySettings = field(default_factory=IdentitySettings)
-    _memories: dict[Kind, _Memory] = field(init=False)
+    _credentials: _Memory = field(init=False)
+    _accounts: _Memory = field(init=False)
+    _places: tuple[tuple[str, bool, Place], ...] = field(init=False)
+    _looks_further: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        kinds = (Kind.CREDENTIAL, Kind.ACCOUNT)
-        self._memories = {kind: _Memory(self.keys, kind) for kind in kinds}
+        self._credentials = _Memory(self.keys, Kind.CREDENTIAL)
+        self._accounts = _Memory(self.keys, Kind.ACCOUNT)
+        # The name of a header, or "" for a path.
+        self._places = tuple(
+            (place.name if place.where is Where.HEADER else "", not place.is_sha256, place)
+            for place in self.settings.credentials
+        )
+        self._looks_further = bool(self.settings.account or self.settings.conversation)
 
     def identity_of(self, asked: Asked) -> Identity:
         """The tokens of one request; empty where it says nothing."""
-        conversation = asked.conversation_id or self._said(asked, self.settings.conversation)
+        credentials = [self._credentials.token_of(digest) for digest in self._digests(asked)]
+        if not (
+            self._looks_further or asked.account_id or asked.conversation_id or asked.system_text
+        ):
+            return Identity(credentials)  # as most requests are
+        said = asked.conversation_id or self._said(asked, self.settings.conversation)
         words = asked.system_text and shape_words(asked.model, asked.system_text, asked.tool_names)
         return Identity(
-            self._credentials(asked),
+            credentials,
             self._account(asked),
-            self.keys.digest(Kind.CONVERSATION, conversation) if conversation else None,
+            self.keys.digest(Kind.CONVERSATION, said) if said else None,
             self.keys.digest(Kind.SHAPE, words) if words else None,
         )
 
-    def _credentials(self, asked: Asked) -> tuple[bytes, ...]:
-        token_of = self._memories[Kind.CREDENTIAL].token_of
-        found = [token_of(digest) for digest in self._digests(asked)]
-        return tuple(found)
-
-    def _digests(self, asked: Asked) -> Iterator[str]:
+    def _digests(self, asked: Asked) -> list[str]:
         """The SHA-256 of each key that a request bears, in hexadecimal."""
-        if asked.credential_sha256:
-            digest = credential_digest_of(secret=None, sha256=asked.credential_sha256)
-            if digest:
-                yield digest
-        headers = asked.headers
-        for place in self.settings.credentials:
-            if place.where is Where.HEADER:
-                said = headers.get(place.name)
-            else:
-                said = _at_path(asked.metadata, place.name)
-            if not said or len(said) > _LONGEST_SECRET:
+        found = []
+        if asked.credential_sha256 is not None:
+            found += _as_digest(asked.credential_sha256)
+        get = asked.headers.get
+        for name, is_plain, place in self._places:
+            said = get(name) if name else _at_path(asked.metadata, place.name)
+            if said is None or len(said) > _LONGEST_SECRET:
                 continue
-            if place.is_sha256:
-                digest = credential_digest_of(secret=None, sha256=said)
-                if digest:
-                    yield digest
+            if not is_plain:
+                found += _as_digest(said)
                 continue
-            secret = _secret_in(said) if place.name == "authorization" else said.strip()
+            secret = _secret_in(said) if name == "authorization" else said.strip()
             if secret:
-                yield sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+                found.append(sha256(secret.encode("utf-8", "surrogatepass")).hexdigest())
+        return found
 
     def _account(self, asked: Asked) -> bytes | None:
         account = asked.account_id or self._said(asked, self.settings.account)
@@ -221,7 +225,7 @@ class Identifier:
         source = self.settings.source_id
         if source and not account.startswith(f"{source}:"):
             account = f"{source}:{account}"
-        return self._memories[Kind.ACCOUNT].token_of(account)
+        return self._accounts.token_of(account)
 
     def _said(self, asked: Asked, places: tuple[Place, ...]) -> str | None:
         for place in places:
@@ -267,8 +271,15 @@ class _Memory:
         return token
 
 
+def _as_digest(said: str) -> list[str]:
+    digest = credential_digest_of(secret=None, sha256=said)
+    return [digest] if digest else []
+
+
 def _secret_in(authorization: str) -> str | None:
     """The key in an `Authorization` header; None for schemes that bear none."""
+    if authorization.startswith("Bearer "):
+        return authorization[7:].strip() or None
     scheme, _, value = authorization.strip().partition(" ")
     value = value.strip()
     match scheme.lower():

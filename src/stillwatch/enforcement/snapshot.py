@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from stillwatch.enforcement.snapshot_format import (
-    ACCOUNT,
     ACTION,
     EMPTY_KEY,
     GROUP,
@@ -37,7 +36,17 @@ from stillwatch.identity.signing_keys import SIGNATURE_BYTES
 from stillwatch.records import StillwatchError
 from stillwatch.records.actions import Countermeasure, Scope, Step
 
-__all__ = ["Found", "Snapshot", "SnapshotError", "Standing", "Unusable"]
+__all__ = ["Record", "Snapshot", "SnapshotError", "Standing", "Unusable"]
+
+
+# Bound once: they are called for every request.
+_SLOT_SIZE = SLOT.size
+_ACTION_SIZE = ACTION.size
+_from_bytes = int.from_bytes
+_unpack_slot = SLOT.unpack_from
+_unpack_action: Callable[[mmap.mmap, int], Record] = ACTION.unpack_from
+# Of groups whose requests came; there are seldom more than some thousands.
+_MOST_NAMES = 2**16
 
 
 class Unusable(StrEnum):
@@ -65,11 +74,9 @@ class SnapshotError(StillwatchError):
         self.reason = reason
 
 
-class Found(NamedTuple):
-    """What a token leads to: places of actions on it, and the account behind it; or NONE."""
-
-    first_action: int
-    account: int
+Record = tuple[int, int, int, int, int, int, int, int, int, bytes]
+"""An action as it stands in the file: step, measures, scope, whether it is the last on its subject,
+group, budget, owner, begin, end, reference. `Standing.of` gives the words."""
 
 
 class Standing(NamedTuple):
@@ -91,8 +98,23 @@ class Standing(NamedTuple):
     ends_ms: int
     reference: str
 
+    @classmethod
+    def of(cls, record: Record) -> Standing:
+        """The words of what stands in the file."""
+        step, mask, scope, _, group, budget, owner, begins, ends, reference = record
+        return cls(
+            STEPS[step],
+            MEASURES[mask],
+            SCOPES[scope],
+            group,
+            None if budget == NONE else budget,
+            owner,
+            begins,
+            ends,
+            reference.hex(),
+        )
 
-@dataclass(frozen=True, slots=True, eq=False)
+
 class Snapshot:
     """Verdicts by token. It stays whole while it is held, whatever becomes of its file's name.
 
@@ -100,9 +122,26 @@ class Snapshot:
         header: Sequence, times and counts.
     """
 
-    header: Header
-    _data: mmap.mmap
-    _regions: Regions
+    __slots__ = (
+        "_actions",
+        "_actions_at",
+        "_data",
+        "_homes",
+        "_names",
+        "_regions",
+        "_slots_at",
+        "header",
+    )
+
+    def __init__(self, header: Header, data: mmap.mmap, regions: Regions) -> None:
+        self.header = header
+        self._data = data
+        self._regions = regions
+        # What each look-up needs, one step away.
+        self._homes = header.homes
+        self._actions = header.actions
+        self._slots_at, self._actions_at = regions.slots, regions.actions
+        self._names: dict[int, str] = {}
 
     @classmethod
     def open(cls, path: Path, keys: VerifyKeys, *, key_fingerprint: str | None = None) -> Snapshot:
@@ -143,59 +182,54 @@ class Snapshot:
     def created_at(self) -> datetime:
         return datetime.fromtimestamp(self.header.created_ms / 1000, UTC)
 
-    def find(self, key: bytes) -> Found | None:
-        """What the 16 bytes of a token lead to; None where nothing is known of it."""
-        homes = self.header.homes
-        if not homes:
-            return None
-        at = self._regions.slots + SLOT.size * (int.from_bytes(key[:4], "big") * homes >> 32)
-        end = self._regions.accounts
-        data, unpack = self._data, SLOT.unpack_from
-        while at < end:
-            held, first, account = unpack(data, at)
+    def find(self, key: bytes) -> tuple[int, int] | None:
+        """What the 16 bytes of a token lead to; None where nothing is known of it.
+
+        Returns:
+            The place of the first action on it, and the account behind it; each may be NONE. What
+            is on the whole account begins at the account's number, if `has_action` says so.
+        """
+        at = self._slots_at + _SLOT_SIZE * (_from_bytes(key[:4], "big") * self._homes >> 32)
+        while at < self._actions_at:
+            held, first, account = _unpack_slot(self._data, at)
             if held == key:
-                return Found(first, account)
+                return first, account
             # Tokens lie in their order: past the place of this one there is only what is greater.
             if held == EMPTY_KEY or held > key:
                 return None
-            at += SLOT.size
+            at += _SLOT_SIZE
         return None
 
-    def first_of_account(self, account: int) -> int:
-        """The first action on a whole account, or NONE."""
-        first: int = ACCOUNT.unpack_from(self._data, self._regions.accounts + 4 * account)[0]
-        return first
+    def has_action(self, account: int) -> bool:
+        """Whether there is an action on a whole account; its number is the first one's place then."""
+        return account < self._actions
+
+    def records_at(self, first: int) -> list[Record]:
+        """The actions on one subject, from its first on."""
+        at = self._actions_at + _ACTION_SIZE * first
+        record = _unpack_action(self._data, at)
+        found = [record]
+        while not record[3]:
+            at += _ACTION_SIZE
+            record = _unpack_action(self._data, at)
+            found.append(record)
+        return found
 
     def standing_at(self, first: int) -> list[Standing]:
-        """The actions on one subject, from its first on."""
-        found = []
-        at = self._regions.actions + ACTION.size * first
-        while at < self._regions.groups:
-            step, mask, scope, is_last, *rest, reference = ACTION.unpack_from(self._data, at)
-            group, budget, owner, begins, ends = rest
-            found.append(
-                Standing(
-                    STEPS[step],
-                    MEASURES[mask],
-                    SCOPES[scope],
-                    group,
-                    None if budget == NONE else budget,
-                    owner,
-                    begins,
-                    ends,
-                    reference.hex(),
-                )
-            )
-            if is_last:
-                break
-            at += ACTION.size
-        return found
+        """The same in words."""
+        return [Standing.of(record) for record in self.records_at(first)]
 
     def group_name(self, group: int) -> str:
         """The name of a group: the campaign's id."""
-        begin, length = GROUP.unpack_from(self._data, self._regions.groups + GROUP.size * group)
-        begin += self._regions.names
-        return self._data[begin : begin + length].decode("utf-8")
+        name = self._names.get(group)
+        if name is None:
+            at = self._regions.groups + GROUP.size * group
+            begin, length = GROUP.unpack_from(self._data, at)
+            begin += self._regions.names
+            name = self._data[begin : begin + length].decode("utf-8")
+            if len(self._names) < _MOST_NAMES:
+                self._names[group] = name
+        return name
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -3,10 +3,12 @@
     header     fixed size: versions, sequence, times, counts, checksum of the rest
     signature  Ed25519 over the header, and so over everything
     slots      (token, first action, account) in order of tokens, with gaps; see `home_of`
-    accounts   the first action on each whole account
     actions    all actions, those on one subject side by side
     groups     where the name of each group lies
     names      UTF-8
+
+An account is a number: the place of the first action on the whole of it, so that one look leads
+there; where there is none, a number from the count of all actions on.
 
 All numbers are little-endian, all times milliseconds since 1970 in UTC.
 """
@@ -19,7 +21,6 @@ from typing import Final, NamedTuple
 from stillwatch.records.actions import Countermeasure, Scope, Step
 
 __all__ = [
-    "ACCOUNT",
     "ACTION",
     "EMPTY_KEY",
     "GROUP",
@@ -51,7 +52,6 @@ MOST_LEFT_OPEN: Final = 5 / 3
 
 HEADER: Final = struct.Struct("<8sHHIQqqQQIIIIQ16s32s")
 SLOT: Final = struct.Struct("<16sII")
-ACCOUNT: Final = struct.Struct("<I")
 ACTION: Final = struct.Struct("<BBBBIIIqq16s")
 GROUP: Final = struct.Struct("<IH")
 
@@ -119,7 +119,6 @@ class Regions(NamedTuple):
     """Where each part of the file begins, and where the file ends."""
 
     slots: int
-    accounts: int
     actions: int
     groups: int
     names: int
@@ -129,11 +128,10 @@ class Regions(NamedTuple):
     def of(cls, header: Header, signature_bytes: int) -> Regions:
         """The places that the counts of a header lead to."""
         slots = HEADER.size + signature_bytes
-        accounts = slots + header.slots * SLOT.size
-        actions = accounts + header.accounts * ACCOUNT.size
+        actions = slots + header.slots * SLOT.size
         groups = actions + header.actions * ACTION.size
         names = groups + header.groups * GROUP.size
-        return cls(slots, accounts, actions, groups, names, names + header.names_bytes)
+        return cls(slots, actions, groups, names, names + header.names_bytes)
 
 
 def home_of(key: bytes, homes: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +15,9 @@ __all__ = ["Entries", "filled_slots", "side_by_side"]
 
 _KEY = np.dtype([("high", ">u8"), ("low", ">u8")])
 _SLOT = np.dtype([("key", "V16"), ("first", "<u4"), ("account", "<u4")])
-_ACTION = np.dtype((np.void, ACTION.size))
-_LAST_BYTE = 3  # of an action: whether it is the last on its subject
+# Of an action: whether it is the last on its subject, and whose requests alone it is about.
+_LAST_BYTE = 3
+_OWNER = slice(12, 16)
 
 
 @dataclass(slots=True)
@@ -31,10 +33,11 @@ class Entries:
         self.firsts.append(first)
         self.accounts.append(account)
 
-    def extend(self, other: Entries) -> None:
+    def extend(self, other: Entries, numbers: Sequence[int]) -> None:
+        """Those of `other`, whose accounts are places among `numbers`."""
         self.keys += other.keys
         self.firsts += other.firsts
-        self.accounts += other.accounts
+        self.accounts += [numbers[account] for account in other.accounts]
 
     def __len__(self) -> int:
         return len(self.firsts)
@@ -57,6 +60,18 @@ def side_by_side(rows: bytes, subjects: bytes) -> tuple[bytes, list[bytes], list
     packed = keys[begins].tobytes()
     names = [packed[at : at + 16] for at in range(0, len(packed), 16)]
     return table.tobytes(), names, begins.tolist()
+
+
+def with_owners(rows: bytes, numbers: Sequence[int]) -> bytes:
+    """The actions with the numbers of their owners, where their places among `numbers` stood."""
+    if not rows:
+        return rows
+    table = np.frombuffer(bytearray(rows), dtype=np.uint8).reshape(-1, ACTION.size)
+    owners = np.ascontiguousarray(table[:, _OWNER]).view("<u4").ravel()
+    known = np.append(np.array(numbers, dtype="<u4"), np.uint32(NONE))
+    new = known[np.minimum(owners, len(numbers))].astype("<u4")
+    table[:, _OWNER] = new.view(np.uint8).reshape(-1, 4)
+    return table.tobytes()
 
 
 def filled_slots(entries: Entries) -> tuple[bytes, int, int]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from pathlib import Path
 
 from stillwatch.enforcement.snapshot_format import (
-    ACCOUNT,
     ACTION,
     GROUP,
     HEADER,
@@ -26,7 +25,7 @@ from stillwatch.enforcement.snapshot_format import (
     Header,
     measures_mask,
 )
-from stillwatch.enforcement.snapshot_slots import Entries, filled_slots, side_by_side
+from stillwatch.enforcement.snapshot_slots import Entries, filled_slots, side_by_side, with_owners
 from stillwatch.identity import GatewayKeys, Kind, SigningKey, VerifyKeys
 from stillwatch.identity.signing_keys import SIGNATURE_BYTES
 from stillwatch.identity.tokens import is_token
@@ -218,20 +217,19 @@ class _Collected:
     ) -> SnapshotBytes:
         """Everything in its order, summed up and signed."""
         rows, subjects, firsts = side_by_side(bytes(self._rows), bytes(self._subjects))
-        entries = Entries()
         first_of = dict(zip(subjects, firsts, strict=True))
-        account_firsts = bytearray()
-        for account_id, account in self._accounts.items():
-            key = self._key(Kind.ACCOUNT, account_id)
-            # What is on the whole account is found by its number, whoever of its keys asks.
-            account_firsts += ACCOUNT.pack(first_of.pop(key, NONE))
-            entries.add(key, NONE, account)
+        keys = [self._key(Kind.ACCOUNT, account_id) for account_id in self._accounts]
+        numbers = _numbers([first_of.pop(key, NONE) for key in keys], len(rows) // ACTION.size)
+        entries = Entries()
+        for key, number in zip(keys, numbers, strict=True):
+            entries.add(key, NONE, number)
         for key, first in first_of.items():
             entries.add(key, first, NONE)
-        entries.extend(self._credentials)
+        entries.extend(self._credentials, numbers)
+        rows = with_owners(rows, numbers)
         slots, homes, ambiguous = filled_slots(entries)
         groups, names = self._named_groups()
-        body = (slots, bytes(account_firsts), rows, groups, names)
+        body = (slots, rows, groups, names)
         header = Header(
             magic=MAGIC,
             version=VERSION,
@@ -261,6 +259,11 @@ class _Collected:
             groups += GROUP.pack(len(names), len(encoded))
             names += encoded
         return bytes(groups), bytes(names)
+
+
+def _numbers(firsts: list[int], actions: int) -> list[int]:
+    """The number of each account: its first action's place, or one beyond all actions."""
+    return [actions + at if first == NONE else first for at, first in enumerate(firsts)]
 
 
 def _digest_of(parts: Iterable[bytes]) -> bytes:
