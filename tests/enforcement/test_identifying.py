@@ -31,6 +31,8 @@ _TOKEN = bytes.fromhex(credential_token(_KEY).partition("_")[2])
 def _credentials(asked: Asked, **settings: Any) -> tuple[bytes, ...]:
     identifier = Identifier(GATEWAY_KEYS, IdentitySettings(**settings))
     assert identifier.identity_of(asked) == identifier.identity_of(asked)  # remembered alike
+    only = identifier.only_credential(asked)
+    assert only is None or [only] == list(identifier.identity_of(asked).credentials)
     return tuple(identifier.identity_of(asked).credentials)
 
 

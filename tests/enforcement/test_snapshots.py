@@ -40,7 +40,7 @@ def _credential_key(secret: str) -> bytes:
 
 def _on_account(snapshot: Snapshot, account_id: str) -> list[str]:
     found = snapshot.find(_account_key(account_id))
-    if found is None or not snapshot.has_action(found[1]):
+    if found is None or found[1] >= snapshot.actions:
         return []
     return [s.reference for s in snapshot.standing_at(found[1])]
 

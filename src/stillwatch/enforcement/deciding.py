@@ -11,7 +11,7 @@ from stillwatch.enforcement.clocks import SteadyClock
 from stillwatch.enforcement.counters import Counters, ProcessCounters
 from stillwatch.enforcement.falling import Fall
 from stillwatch.enforcement.identifying import Identifier, Identity
-from stillwatch.enforcement.snapshot import Record, Snapshot
+from stillwatch.enforcement.snapshot import SEVERAL, Record, Snapshot
 from stillwatch.enforcement.snapshot_format import MEASURES, NONE, STEPS
 from stillwatch.records.actions import Countermeasure, Step
 
@@ -19,6 +19,9 @@ __all__ = ["Decider", "HoldsSnapshot", "Tally"]
 
 _log = logging.getLogger(__name__)
 _PASS = Decision()
+_NO_RECORDS: list[Record] = []
+_Subjects = tuple[list[int], list[int]]
+"""The first action on each subject of a request, and the accounts it is of."""
 _NOTHING: frozenset[Countermeasure] = frozenset()
 
 
@@ -121,8 +124,39 @@ class Decider:
         if snapshot is None:
             self.tally.without_snapshot += 1
             return _PASS
-        identity = self._identifier.identity_of(asked)
-        records = self._in_force(snapshot, identity)
+        token = self._identifier.only_credential(asked)
+        if token is not None:
+            record = snapshot.only_record(token)
+            if record is None:
+                self.tally.unknown += 1
+                return _PASS
+            if record is not SEVERAL and record[6] == NONE:
+                return self._by_one(snapshot, record, possible)
+        return self._by_all(snapshot, self._identifier.identity_of(asked), possible)
+
+    def _by_one(self, snapshot: Snapshot, record: Record, possible: frozenset[Step]) -> Decision:
+        """The decision by the only action there is, as most are."""
+        if not record[7] <= self._clock.now() * 1000 < record[8]:
+            self.tally.unknown += 1
+            return _PASS
+        self.tally.known += 1
+        wanted, step = STEPS[record[0]], self._fall.of(record, possible)
+        if step is Step.THROTTLE or step is Step.WITHHOLD:
+            decision = self._hardest(snapshot, [record], possible)
+            step = decision.step
+        else:
+            if step is not wanted:
+                self.tally.count_fallen(wanted, step)
+            decision = _decision(snapshot, record, step, wanted)
+        self.tally.count(step)
+        return decision
+
+    def _by_all(
+        self, snapshot: Snapshot, identity: Identity, possible: frozenset[Step]
+    ) -> Decision:
+        """The decision by all that a request shows of itself."""
+        subjects = _subjects(snapshot, identity)
+        records = self._in_force(snapshot, subjects) if subjects else _NO_RECORDS
         if not records:
             if identity.credentials or identity.account:
                 self.tally.unknown += 1
@@ -134,11 +168,9 @@ class Decider:
         self.tally.count(decision.step)
         return decision
 
-    def _in_force(self, snapshot: Snapshot, identity: Identity) -> list[Record]:
+    def _in_force(self, snapshot: Snapshot, subjects: _Subjects) -> list[Record]:
         """The actions that are about this request and in force now."""
-        firsts, accounts = _subjects(snapshot, identity)
-        if not firsts:
-            return []
+        firsts, accounts = subjects
         now = self._clock.now() * 1000
         found = []
         for first in firsts:
@@ -151,23 +183,10 @@ class Decider:
     def _hardest(
         self, snapshot: Snapshot, records: list[Record], possible: frozenset[Step]
     ) -> Decision:
-        if len(records) == 1:
-            record = records[0]
-            wanted, step = STEPS[record[0]], self._fall.of(record, possible)
-            if step is not wanted:
-                self.tally.count_fallen(wanted, step)
-            if step is not Step.THROTTLE and step is not Step.WITHHOLD:
-                return _decision(snapshot, record, step, wanted)
-        return self._hardest_of_several(snapshot, records, possible)
-
-    def _hardest_of_several(
-        self, snapshot: Snapshot, records: list[Record], possible: frozenset[Step]
-    ) -> Decision:
         done = [(self._fall.of(record, possible), record) for record in records]
-        if len(done) > 1:
-            for step, record in done:
-                if step is not STEPS[record[0]]:
-                    self.tally.count_fallen(STEPS[record[0]], step)
+        for step, record in done:
+            if step is not STEPS[record[0]]:
+                self.tally.count_fallen(STEPS[record[0]], step)
         done.sort(key=lambda pair: (pair[0].rank, pair[1][0]), reverse=True)
         wanted = STEPS[max(record[0] for record in records)]
         charged: set[int] = set()
@@ -190,8 +209,8 @@ class Decider:
         return self._counters.wait_of(snapshot.group_name(record[4]), record[5])
 
 
-def _subjects(snapshot: Snapshot, identity: Identity) -> tuple[list[int], list[int]]:
-    """The first actions on whom and what a request is of, and the accounts it is of."""
+def _subjects(snapshot: Snapshot, identity: Identity) -> _Subjects | None:
+    """Whom and what a request is of, as far as there are actions on it; None where there are none."""
     credentials, account_token, conversation, shape = identity
     firsts: list[int] = []
     accounts: list[int] = []
@@ -201,21 +220,18 @@ def _subjects(snapshot: Snapshot, identity: Identity) -> tuple[list[int], list[i
             first, account = found
             if first != NONE:
                 firsts.append(first)
-            if account != NONE:
-                accounts.append(account)
+            accounts.append(account)
     if account_token is not None:
         # The gateway knows who is billed; what we once knew of the credential does not count.
         found = snapshot.find(account_token)
         accounts = [] if found is None else [found[1]]
-    for account in accounts:
-        if snapshot.has_action(account):
-            firsts.append(account)
+    firsts += [account for account in accounts if account < snapshot.actions]
     if conversation is not None or shape is not None:
         for token in (conversation, shape):
             found = None if token is None else snapshot.find(token)
             if found is not None and found[0] != NONE:
                 firsts.append(found[0])
-    return firsts, accounts
+    return (firsts, accounts) if firsts else None
 
 
 # A frozen dataclass is made three times faster without its `__init__`, which is a quarter of the

@@ -36,8 +36,11 @@ from stillwatch.identity.signing_keys import SIGNATURE_BYTES
 from stillwatch.records import StillwatchError
 from stillwatch.records.actions import Countermeasure, Scope, Step
 
-__all__ = ["Record", "Snapshot", "SnapshotError", "Standing", "Unusable"]
+__all__ = ["SEVERAL", "Record", "Snapshot", "SnapshotError", "Standing", "Unusable"]
 
+
+SEVERAL: Record = (0, 0, 0, 0, 0, 0, 0, 0, 0, b"")
+"""In place of an action where there are more."""
 
 # Bound once: they are called for every request.
 _SLOT_SIZE = SLOT.size
@@ -120,16 +123,17 @@ class Snapshot:
 
     Attributes:
         header: Sequence, times and counts.
+        actions: How many it holds.
     """
 
     __slots__ = (
-        "_actions",
         "_actions_at",
         "_data",
         "_homes",
         "_names",
         "_regions",
         "_slots_at",
+        "actions",
         "header",
     )
 
@@ -139,7 +143,7 @@ class Snapshot:
         self._regions = regions
         # What each look-up needs, one step away.
         self._homes = header.homes
-        self._actions = header.actions
+        self.actions = header.actions
         self._slots_at, self._actions_at = regions.slots, regions.actions
         self._names: dict[int, str] = {}
 
@@ -187,7 +191,7 @@ class Snapshot:
 
         Returns:
             The place of the first action on it, and the account behind it; each may be NONE. What
-            is on the whole account begins at the account's number, if `has_action` says so.
+            is on the whole account begins at the account's number, if that is below `actions`.
         """
         at = self._slots_at + _SLOT_SIZE * (_from_bytes(key[:4], "big") * self._homes >> 32)
         while at < self._actions_at:
@@ -200,9 +204,25 @@ class Snapshot:
             at += _SLOT_SIZE
         return None
 
-    def has_action(self, account: int) -> bool:
-        """Whether there is an action on a whole account; its number is the first one's place then."""
-        return account < self._actions
+    def only_record(self, key: bytes) -> Record | None:
+        """The one action that a credential leads to; None where there is none, or `SEVERAL`."""
+        at = self._slots_at + _SLOT_SIZE * (_from_bytes(key[:4], "big") * self._homes >> 32)
+        data, end = self._data, self._actions_at
+        while at < end:
+            held, first, account = _unpack_slot(data, at)
+            if held == key:
+                if first == NONE:
+                    if account >= self.actions:
+                        return None
+                    first = account
+                elif account < self.actions:
+                    return SEVERAL
+                record = _unpack_action(data, end + _ACTION_SIZE * first)
+                return record if record[3] else SEVERAL
+            if held == EMPTY_KEY or held > key:
+                return None
+            at += _SLOT_SIZE
+        return None
 
     def records_at(self, first: int) -> list[Record]:
         """The actions on one subject, from its first on."""

@@ -12,7 +12,9 @@ import json
 import os
 import shlex
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,12 +120,19 @@ class GatewayKeys:
 
     def digest(self, kind: Kind, normalised: str) -> bytes:
         """The 16 bytes of a token, as `Tokeniser.token` writes them in hexadecimal."""
-        data = normalised.encode("utf-8", "surrogatepass")
+        return self.maker(kind)(normalised)
+
+    def maker(self, kind: Kind) -> Callable[[str], bytes]:
+        """`digest` of one kind, for those who ask for many."""
         first, *later = self._pads[kind]
-        digest = _hmac(first, data)
-        for pads in later:
-            digest = _hmac(pads, digest.hex().encode())
-        return digest
+
+        def made(normalised: str) -> bytes:
+            digest = _hmac(first, normalised.encode("utf-8", "surrogatepass"))
+            for pads in later:
+                digest = _hmac(pads, digest.hex().encode())
+            return digest
+
+        return made if later else partial(_token_of_text, first)
 
     def token(self, kind: Kind, normalised: str) -> str:
         """The token of one normalised value; that of `Tokeniser` under the same key."""
@@ -137,6 +146,10 @@ def _hmac(pads: tuple[Any, Any], data: bytes) -> bytes:
     outer.update(inner.digest())
     digest: bytes = outer.digest()[:TOKEN_BYTES]
     return digest
+
+
+def _token_of_text(pads: tuple[Any, Any], text: str) -> bytes:
+    return _hmac(pads, text.encode("utf-8", "surrogatepass"))
 
 
 def _pads_of(key: bytes) -> tuple[Any, Any]:
