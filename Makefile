@@ -12,7 +12,7 @@ SPARK_READY := .venv/.ready-spark
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser test-gateways test-spark test-worlds test-faults check format bench bench-peers suite lock clean
+.PHONY: help setup demo test test-browser test-gateways test-stores test-spark test-worlds test-faults check format bench bench-peers suite lock clean
 
 help: ## show the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 20
@@ -40,6 +40,10 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 
 test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
 	@$(BIN)/python -m pytest -m gateways tests/gateways
+
+test-stores: $(READY) ## shared counters in a real Redis and a real Valkey, which it installs
+	@sh tools/install_redis.sh
+	@$(BIN)/python -m pytest -m stores tests/stores
 
 $(SPARK_READY): requirements-spark.lock $(READY)
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-spark.lock
