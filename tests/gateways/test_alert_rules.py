@@ -18,7 +18,7 @@ _QUIET = [
     ("stillwatch_refreshed_seconds_ago", "1x240"),
     ("stillwatch_is_store_up", "1x240"),
     ('stillwatch_failures_total{part="store"}', "0x240"),
-    ('stillwatch_weakened_steps_total{adapter="litellm",wanted="block"}', "0x240"),
+    ('stillwatch_weakened_steps_total{adapter="litellm_generic",wanted="block"}', "0x240"),
     ('stillwatch_decisions_total{refused="true"}', "0+6x240"),
     ('stillwatch_decision_seconds_bucket{adapter="decide",le="0.001"}', "0+600x240"),
     ('stillwatch_decision_seconds_bucket{adapter="decide",le="0.005"}', "0+600x240"),
@@ -44,8 +44,8 @@ _FIRING: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"part": "store"},
     ),
     "StillwatchStepsWeakened": (
-        {'stillwatch_weakened_steps_total{adapter="litellm",wanted="block"}': "0+10x240"},
-        {"adapter": "litellm"},
+        {'stillwatch_weakened_steps_total{adapter="litellm_generic",wanted="block"}': "0+10x240"},
+        {"adapter": "litellm_generic"},
     ),
     "StillwatchRefusalsRising": (
         {'stillwatch_decisions_total{refused="true"}': "0x222 0+3000x18"},

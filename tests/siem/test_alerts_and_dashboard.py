@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from stillwatch.enforcement.asking import Decision
-from stillwatch.enforcement.metrics import Adapter, Levels, Metrics, Part
+from stillwatch.enforcement.metrics import Levels, Metrics, Part
+from stillwatch.enforcement.possible import Adapter
 from stillwatch.policy.appeals import AppealRules
 from stillwatch.policy.noticing import Limits
 from stillwatch.records.actions import Step

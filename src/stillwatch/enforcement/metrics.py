@@ -19,9 +19,10 @@ from prometheus_client import (
 )
 
 from stillwatch.enforcement.asking import Decision
+from stillwatch.enforcement.possible import Adapter
 from stillwatch.records.actions import Step
 
-__all__ = ["CONTENT_TYPE", "Adapter", "Levels", "Metrics", "Part"]
+__all__ = ["CONTENT_TYPE", "Levels", "Metrics", "Part"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 disable_created_metrics()  # type: ignore[no-untyped-call,unused-ignore]
@@ -29,18 +30,6 @@ disable_created_metrics()  # type: ignore[no-untyped-call,unused-ignore]
 _PREFIX = "stillwatch"
 # From five microseconds, which a decision in memory takes, to a second, after which none waits.
 _SECONDS = (5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.05, 0.25, 1)
-
-
-class Adapter(StrEnum):
-    """Through which door a gateway asked."""
-
-    ENVOY_GRPC = "envoy_grpc"
-    ENVOY_HTTP = "envoy_http"
-    ENVOY_PROCESSING = "envoy_processing"
-    AUTH_REQUEST = "auth_request"
-    LITELLM = "litellm"
-    DECIDE = "decide"
-    ASGI = "asgi"
 
 
 class Part(StrEnum):
