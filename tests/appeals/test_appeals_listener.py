@@ -12,8 +12,8 @@ import pytest
 from appeals_server import Office, Served, speak
 from certificates import Authority
 
-from stillwatch.enforcement import appeals_serving
 from stillwatch.enforcement.appeals_serving import AppealsListener
+from stillwatch.listening import impatient
 from stillwatch.listening.sockets import Security
 from stillwatch.records import InputError
 
@@ -103,7 +103,7 @@ def test_strangers_without_tls_are_not_listened_to(office: Office) -> None:
 
 def test_who_sends_nothing_is_hung_up_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """And others are answered meanwhile."""
-    monkeypatch.setattr(appeals_serving, "_HEAD_SECONDS", 0.3)
+    monkeypatch.setattr(impatient, "_HEAD_SECONDS", 0.3)
     with Served(AppealsListener("127.0.0.1:0", office.store)) as served:
         parts = urlsplit(served.url)
         slow = [socket.create_connection((parts.hostname, parts.port), 60) for _ in range(20)]

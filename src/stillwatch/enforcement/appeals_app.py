@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -19,14 +19,19 @@ from urllib.parse import parse_qs
 from stillwatch.enforcement.appeal_limits import Turnstile
 from stillwatch.enforcement.appeal_pages import PAGE_HEADERS, form_page, message_page, state_page
 from stillwatch.enforcement.appeal_requests import (
-    RefusedError,
-    body_of,
     from_form,
-    from_json,
-    header_of,
     is_from_loopback,
     peer_of,
+    small_body_of,
     text_of,
+)
+from stillwatch.listening.requests import (
+    Receive,
+    RefusedError,
+    Scope,
+    Send,
+    from_json,
+    header_of,
 )
 from stillwatch.policy.appeals import (
     Appeal,
@@ -42,11 +47,6 @@ from stillwatch.records import InputError
 from stillwatch.records.actions import Step
 
 __all__ = ["AppealsApplication", "Desk", "UnknownTokenError"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
@@ -155,7 +155,7 @@ class AppealsApplication:
             return _Answer(200, json.dumps(state.as_dict()).encode())
         if method != "POST" or name in ("form", "asked"):
             raise RefusedError(405, "This is asked in another way.")
-        body = await body_of(scope, receive)
+        body = await small_body_of(scope, receive)
         if name == "decision":
             return await self._decision(scope, body)
         if name == "state":

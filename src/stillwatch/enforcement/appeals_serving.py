@@ -12,6 +12,7 @@ from typing import Any
 
 from stillwatch.enforcement.appeal_desk import StoreDesk
 from stillwatch.enforcement.appeals_app import AppealsApplication
+from stillwatch.listening.impatient import impatient_protocol
 from stillwatch.listening.sockets import (
     Security,
     listening_socket,
@@ -24,7 +25,6 @@ __all__ = ["AppealsListener"]
 
 # More strangers at one time get a 503, and gateways feel nothing of it.
 _MOST_CONNECTIONS = 256
-_HEAD_SECONDS = 10.0
 _GRACE_SECONDS = 10
 
 
@@ -97,7 +97,7 @@ def _server(application: AppealsApplication, context: Any) -> Any:
 
     config = uvicorn.Config(
         application,
-        http=_impatient_protocol(),
+        http=impatient_protocol(),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -109,19 +109,3 @@ def _server(application: AppealsApplication, context: Any) -> Any:
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
     return uvicorn.Server(config)
-
-
-def _impatient_protocol() -> Any:
-    """The server's protocol, which hangs up on who has not sent the head of a request in time."""
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-    def connection_made(self: Any, transport: asyncio.Transport) -> None:
-        HttpToolsProtocol.connection_made(self, transport)
-
-        def hang_up() -> None:
-            if self.cycle is None:
-                transport.abort()
-
-        self.loop.call_later(_HEAD_SECONDS, hang_up)
-
-    return type("ImpatientProtocol", (HttpToolsProtocol,), {"connection_made": connection_made})

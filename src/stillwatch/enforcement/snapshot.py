@@ -180,7 +180,7 @@ class Snapshot:
     @property
     def etag(self) -> str:
         """Equal for equal bytes."""
-        return f'"{self.header.sequence}-{self.header.body_sha256.hex()[:16]}"'
+        return self.header.etag
 
     @property
     def created_at(self) -> datetime:

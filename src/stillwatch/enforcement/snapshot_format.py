@@ -114,6 +114,11 @@ class Header(NamedTuple):
     def pack(self) -> bytes:
         return HEADER.pack(*self)
 
+    @property
+    def etag(self) -> str:
+        """Equal for equal bytes."""
+        return f'"{self.sequence}-{self.body_sha256.hex()[:16]}"'
+
 
 class Regions(NamedTuple):
     """Where each part of the file begins, and where the file ends."""
