@@ -23,7 +23,7 @@ DECISION = {"state": "overturned", "reason": "A class with one assignment."}
 def test_from_the_form_to_the_decision_over_http(office: Office) -> None:
     """A customer sends the form, an analyst overturns, and the account is free."""
     blocked = office.block()
-    with Served(AppealsListener("127.0.0.1:0", office.store)) as served:
+    with Served(AppealsListener("127.0.0.1:0", lambda: office.store)) as served:
         form = speak(served.url, "GET", f"/?reference={blocked.reference}")
         assert blocked.reference in form.body.decode()
         words = {"reference": blocked.reference, "text": "We are a class of thirty."}
@@ -49,7 +49,7 @@ def test_from_the_form_to_the_decision_over_http(office: Office) -> None:
 def test_true_and_false_references_are_answered_alike_over_the_wire(office: Office) -> None:
     """To the last header but the date, on submission and on asking."""
     blocked = office.block()
-    with Served(AppealsListener("127.0.0.1:0", office.store)) as served:
+    with Served(AppealsListener("127.0.0.1:0", lambda: office.store)) as served:
         heard = []
         for reference in (blocked.reference, "0" * 32):
             sent = speak(
@@ -73,7 +73,7 @@ def test_tokens_of_others_decide_nothing_over_the_wire(office: Office) -> None:
     """Neither nobody's nor a viewer's."""
     blocked = office.block()
     path = f"/v1/appeals/{blocked.reference}/decision"
-    with Served(AppealsListener("127.0.0.1:0", office.store)) as served:
+    with Served(AppealsListener("127.0.0.1:0", lambda: office.store)) as served:
         speak(served.url, "POST", "/appeal", {"reference": blocked.reference, "text": "Why?"})
         assert speak(served.url, "POST", path, DECISION, token="swt_nobodys").status == 401
         assert speak(served.url, "POST", path, DECISION, token=office.tokens["vic"]).status == 403
@@ -86,7 +86,7 @@ def test_a_listener_with_tls_speaks_nothing_else(office: Office, tmp_path: Path)
     certificate, key = authority.issue("appeals")
     blocked = office.block()
     security = Security(certificate=certificate, private_key=key, takes_strangers=True)
-    with Served(AppealsListener("127.0.0.1:0", office.store, security)) as served:
+    with Served(AppealsListener("127.0.0.1:0", lambda: office.store, security)) as served:
         assert served.url.startswith("https://")
         context = authority.client()
         words = {"reference": blocked.reference, "text": "Why?"}
@@ -98,13 +98,13 @@ def test_a_listener_with_tls_speaks_nothing_else(office: Office, tmp_path: Path)
 def test_strangers_without_tls_are_not_listened_to(office: Office) -> None:
     """Their words could be read on the way."""
     with pytest.raises(InputError, match="no TLS"):
-        AppealsListener("0.0.0.0:0", office.store).open()
+        AppealsListener("0.0.0.0:0", lambda: office.store).open()
 
 
 def test_who_sends_nothing_is_hung_up_on(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """And others are answered meanwhile."""
     monkeypatch.setattr(impatient, "_HEAD_SECONDS", 0.3)
-    with Served(AppealsListener("127.0.0.1:0", office.store)) as served:
+    with Served(AppealsListener("127.0.0.1:0", lambda: office.store)) as served:
         parts = urlsplit(served.url)
         slow = [socket.create_connection((parts.hostname, parts.port), 60) for _ in range(20)]
         try:

@@ -291,7 +291,7 @@ def serve(
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
         AppealsListener(
             listen,
-            store,
+            lambda: store,
             security,
             trusted_hops=trusted_hops,
             failed=lambda kind: say(f"A request failed ({kind})."),

@@ -74,6 +74,27 @@ def import_key(source: str, key_file: Path | None, as_json: bool) -> None:
     _tell("Kept", key.fingerprint, str(path), as_json=as_json)
 
 
+@command.command(name="export-gateway")
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@_key_file
+@_key_command
+@_json
+@reports_errors
+def export_gateway(
+    target: Path, key_file: Path | None, key_command: str | None, as_json: bool
+) -> None:
+    """Write what a gateway in another region needs to know its customers again, and no more.
+
+    Whoever takes FILE can test keys and account names that they guess, and no card, phone, address
+    or message. After a rotation of the key it must be made anew.
+    """
+    from stillwatch.identity import GatewayKeys, KeySource
+
+    key = KeySource.chosen(file=key_file, command=key_command).read()
+    GatewayKeys.of(key).write(target)
+    _tell("Kept what gateways need of", key.fingerprint, str(target), as_json=as_json)
+
+
 @command.command()
 @click.option(
     "--lake",

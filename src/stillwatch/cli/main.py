@@ -28,6 +28,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
         "Write the campaigns of a scan as events for a SIEM.",
     ),
     "policy": ("stillwatch.cli.policy", "Check a policy, try it on the past, put it in force."),
+    "serve": ("stillwatch.cli.serve", "Answer gateways: is this request to go on?"),
     "appeal": ("stillwatch.cli.appeal", "Take, read and decide appeals against refusals."),
     "simulate": ("stillwatch.cli.simulate", "Write a traffic world with known truth."),
     "evaluate": ("stillwatch.cli.evaluate", "Compare findings with a world's truth."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -18,22 +19,27 @@ __all__ = ["StoreDesk"]
 
 @dataclass(frozen=True, slots=True)
 class StoreDesk:
-    """Keeps and decides appeals in a store."""
+    """Keeps and decides appeals in a store.
 
-    store: Store
+    Attributes:
+        opened: Gives the store, or raises where it is away.
+    """
+
+    opened: Callable[[], Store]
 
     def submit(self, reference: str, text: str, *, now: datetime) -> None:
         """See `Desk.submit`."""
-        self.store.appeals.submit(reference, text, now=now)
+        self.opened().appeals.submit(reference, text, now=now)
 
     def state(self, reference: str, *, now: datetime) -> PublicState:
         """See `Desk.state`."""
-        return self.store.appeals.state(reference)
+        return self.opened().appeals.state(reference)
 
     def decide(self, reference: str, judgement: Judgement, *, token: str, now: datetime) -> Appeal:
         """See `Desk.decide`."""
+        store = self.opened()
         try:
-            person = self.store.people.authenticate(token)
+            person = store.people.authenticate(token)
         except NotAllowedError as error:
             raise UnknownTokenError from error
-        return self.store.appeals.decide(reference, judgement, person, now=now)
+        return store.appeals.decide(reference, judgement, person, now=now)

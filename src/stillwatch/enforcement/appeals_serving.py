@@ -34,6 +34,7 @@ class AppealsListener:
 
     Attributes:
         address: HOST:PORT; port 0 is any free one.
+        opened: Gives the store, or raises where it is away.
         trusted_hops: Proxies of ours before the listener.
         counted, failed: As of `AppealsApplication`.
 
@@ -42,7 +43,7 @@ class AppealsListener:
     """
 
     address: str
-    store: Store
+    opened: Callable[[], Store]
     security: Security = field(default_factory=lambda: Security(takes_strangers=True))
     trusted_hops: int = 0
     counted: Callable[[str, int], None] = lambda _path, _status: None
@@ -85,7 +86,7 @@ class AppealsListener:
 
     def _application(self) -> AppealsApplication:
         return AppealsApplication(
-            StoreDesk(self.store),
+            StoreDesk(self.opened),
             trusted_hops=self.trusted_hops,
             counted=self.counted,
             failed=self.failed,

@@ -21,7 +21,7 @@ from stillwatch.sources.account_names import configured_names
 from stillwatch.sources.litellm import ACCOUNT_FIELDS
 from stillwatch.sources.values import identifier, mapping, text
 
-__all__ = ["GUARDRAIL_PATH", "GuardrailAnswer", "answer_guardrail", "asked_of"]
+__all__ = ["GUARDRAIL_PATH", "GuardrailAnswer", "adapter_of", "answer_guardrail", "asked_of"]
 
 GUARDRAIL_PATH = "/beta/litellm_basic_guardrail_api"
 # In place of the value of each header that the operator did not list.
@@ -64,7 +64,7 @@ def answer_guardrail(
     call_id = text(said.get("litellm_call_id"))
     if said.get("input_type") == "response":
         return GuardrailAnswer({"action": "NONE"}, call_id=call_id)
-    decision = decide(asked_of(said), POSSIBLE[_adapter_of(said)])
+    decision = decide(asked_of(said), POSSIBLE[adapter_of(said)])
     refusal = refusal_of(decision, ErrorShape.OPENAI, wording=wording)
     body: dict[str, Any] = {"action": "NONE"}
     if refusal is not None:
@@ -91,7 +91,8 @@ def asked_of(said: Mapping[str, Any]) -> Asked:
     )
 
 
-def _adapter_of(said: Mapping[str, Any]) -> Adapter:
+def adapter_of(said: Mapping[str, Any]) -> Adapter:
+    """Which of the two guardrails asks."""
     is_ours = said.get("adapter") == Adapter.LITELLM_CUSTOM
     return Adapter.LITELLM_CUSTOM if is_ours else Adapter.LITELLM_GENERIC
 

@@ -52,6 +52,7 @@ class Publisher:
         path: Where the snapshot lies, which is served to gateways.
         credentials_of: Where known credentials come from: the lake.
         clock: Says when a snapshot was made.
+        failed: Called for each look that failed.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Publisher:
         signing_key: SigningKey,
         credentials_of: CredentialsOf,
         clock: SteadyClock,
+        failed: Callable[[], None] = lambda: None,
         counted: Callable[[], float] = time.monotonic,
     ) -> None:
         self._actions = actions
@@ -71,6 +73,7 @@ class Publisher:
         self._signing_key = signing_key
         self._credentials_of = credentials_of
         self._clock = clock
+        self._failed = failed
         self._counted = counted
         self._sequence: int | None = None
         self._built_at = float("-inf")
@@ -80,6 +83,7 @@ class Publisher:
         self.failures: Counter[str] = Counter()
         """How often the store could not be read, or the file not be written, by kind of error."""
         self.last: Built | None = None
+        self._looked_at: float | None = None
 
     def look(self) -> Built | None:
         """Build a snapshot if the store has changed or it is time; None if not.
@@ -88,7 +92,7 @@ class Publisher:
             Exception: Whatever the store or the disk raises; the last snapshot stays.
         """
         sequence = self._actions.sequence()
-        started = self._counted()
+        started = self._looked_at = self._counted()
         if sequence == self._sequence and started - self._built_at < self._pause:
             return None
         now = datetime.fromtimestamp(self._clock.now(), UTC)
@@ -108,6 +112,11 @@ class Publisher:
         self._built_at = self._counted()
         self._took = self._built_at - started
         return self.last
+
+    @property
+    def seconds_since_contact(self) -> float | None:
+        """How long ago the store last answered; None if it never did."""
+        return None if self._looked_at is None else self._counted() - self._looked_at
 
     @property
     def _pause(self) -> float:
@@ -135,5 +144,6 @@ class Publisher:
         except Exception as error:
             kind = type(error).__name__
             self.failures[kind] += 1
+            self._failed()
             if self.failures[kind] % 60 == 1:
                 _log.warning("no snapshot could be made (%s); the last one stays", kind)

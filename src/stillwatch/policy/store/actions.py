@@ -250,6 +250,26 @@ class ActionTable:
             rows = connection.execute(query.order_by(ACTIONS.c.action_id))
             return sequence, [_action(row) for row in rows]
 
+    def count_in_force(self, *, now: datetime) -> dict[Step, int]:
+        """How many actions gateways obey at this moment, by step."""
+        query = (
+            sa.select(ACTIONS.c.step, sa.func.count())
+            .where(
+                ACTIONS.c.state == ActionState.IN_FORCE.value,
+                ACTIONS.c.begins_at <= now,
+                ACTIONS.c.ends_at > now,
+            )
+            .group_by(ACTIONS.c.step)
+        )
+        with self.store.reading() as connection:
+            return {Step(step): int(count) for step, count in connection.execute(query)}
+
+    def count_waiting(self) -> int:
+        """How many actions wait for a second person."""
+        query = sa.select(sa.func.count()).where(ACTIONS.c.state == ActionState.WAITING.value)
+        with self.store.reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
     def waiting(self) -> list[Action]:
         """What waits for a second person, oldest first."""
         query = sa.select(ACTIONS).where(ACTIONS.c.state == ActionState.WAITING.value)
