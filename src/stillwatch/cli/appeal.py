@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch.cli.appeal_words import tell_appeal, tell_evidence
+from stillwatch.cli.listeners import require_both_of_tls
 from stillwatch.cli.opened_store import opened_store, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
 from stillwatch.cli.store_options import signed_in, token_option
@@ -281,12 +282,7 @@ def serve(
     from stillwatch.enforcement.appeals_serving import AppealsListener
     from stillwatch.listening.sockets import Security
 
-    if (tls_cert is None) != (tls_key is None):
-        raise InputError(
-            "a certificate and its key go together.",
-            where="--tls-cert, --tls-key",
-            remedy="Give both, or none.",
-        )
+    require_both_of_tls(tls_cert, tls_key)
     security = Security(certificate=tls_cert, private_key=tls_key, takes_strangers=True)
     with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
         AppealsListener(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from stillwatch.cli.listeners import require_both_of_tls, require_server
 from stillwatch.cli.output import amount, reports_errors, say
-from stillwatch.records import InputError, StillwatchError
+from stillwatch.records import StillwatchError
 
 __all__ = ["command"]
 
 _path = click.Path(path_type=Path)
-_NEEDED = ("uvicorn", "httptools", "prometheus_client")
 
 
 @click.command(name="receive")
@@ -112,7 +111,7 @@ def command(
     command ends. Without TLS and authentication only loopback is listened on. SIGTERM and Ctrl-C
     end it: it stops listening, folds what waits into the lake, and exits with 0.
     """
-    _require_extra()
+    require_server("receive", "receiving", "receiver")
     from stillwatch.cli.key_of_lake import key_of_lake
     from stillwatch.identity import KeySource
     from stillwatch.listening.senders import DEFAULT_SOURCE, Senders, checked_source
@@ -121,12 +120,7 @@ def command(
     from stillwatch.receiver.serving import Receiver
     from stillwatch.sources.limits import Limits
 
-    if (tls_cert is None) != (tls_key is None):
-        raise InputError(
-            "a certificate and its key go together.",
-            where="--tls-cert, --tls-key",
-            remedy="Give both, or none.",
-        )
+    require_both_of_tls(tls_cert, tls_key)
     receiver = Receiver(
         address=listen,
         lake=lake_path,
@@ -155,14 +149,3 @@ def command(
             remedy="They stay in the spool, and are folded when a receiver is started again.",
         )
     say("Stopped. All that was acknowledged is in the lake.")
-
-
-def _require_extra() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"receiving needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
-            "not installed.",
-            where="stillwatch receive",
-            remedy="Install the extra: `pip install 'stillwatch[receiver]'`.",
-        )

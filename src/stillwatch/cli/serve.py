@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stillwatch.cli.listeners import require_both_of_tls, require_server
 from stillwatch.cli.output import reports_errors, say
 from stillwatch.records import InputError
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _path = click.Path(path_type=Path)
-_NEEDED = ("uvicorn", "httptools", "prometheus_client")
 _STATE_FOLDER = "enforcement"
 
 
@@ -107,7 +107,7 @@ def command(listen: str, **options: Any) -> None:
 
     Without --tokens or --client-ca only loopback is listened on. SIGTERM and Ctrl-C end it.
     """
-    _require_extra()
+    require_server("serve", "serving", "gateway")
     from stillwatch.enforcement.deciding import Decider
     from stillwatch.enforcement.http_app import DecisionsApplication
     from stillwatch.enforcement.identifying import Identifier
@@ -116,12 +116,7 @@ def command(listen: str, **options: Any) -> None:
     from stillwatch.listening.senders import Senders
     from stillwatch.listening.sockets import Security
 
-    if (options["tls_cert"] is None) != (options["tls_key"] is None):
-        raise InputError(
-            "a certificate and its key go together.",
-            where="--tls-cert, --tls-key",
-            remedy="Give both, or none.",
-        )
+    require_both_of_tls(options["tls_cert"], options["tls_key"])
     metrics = Metrics()
     settings = _settings(options)
     tokens = options["tokens"]
@@ -303,14 +298,3 @@ def _appeals(options: dict[str, Any], source: Any, metrics: Any) -> AppealsListe
         counted=lambda path, status: metrics.answered("appeals", path, status),
         failed=lambda _kind: metrics.failed(Part.APPEALS),
     )
-
-
-def _require_extra() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"serving needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} "
-            "not installed.",
-            where="stillwatch serve",
-            remedy="Install the extra: `pip install 'stillwatch[gateway]'`.",
-        )

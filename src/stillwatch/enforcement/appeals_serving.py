@@ -12,7 +12,7 @@ from typing import Any
 
 from stillwatch.enforcement.appeal_desk import StoreDesk
 from stillwatch.enforcement.appeals_app import AppealsApplication
-from stillwatch.listening.impatient import impatient_protocol
+from stillwatch.listening.impatient import impatient_server
 from stillwatch.listening.sockets import (
     Security,
     listening_socket,
@@ -55,7 +55,12 @@ class AppealsListener:
         """Bind the address; where it is, as a URL."""
         context = server_context(self.security)
         self._socket = listening_socket(self.address, self.security)
-        self._server = _server(self._application(), context)
+        self._server = impatient_server(
+            self._application(),
+            context,
+            most_connections=_MOST_CONNECTIONS,
+            grace_seconds=_GRACE_SECONDS,
+        )
         return shown_address(self._socket, is_tls=context is not None)
 
     async def serve(self) -> None:
@@ -91,22 +96,3 @@ class AppealsListener:
             counted=self.counted,
             failed=self.failed,
         )
-
-
-def _server(application: AppealsApplication, context: Any) -> Any:
-    import uvicorn
-
-    config = uvicorn.Config(
-        application,
-        http=impatient_protocol(),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        ssl_context_factory=(lambda _config, _default: context) if context else None,
-    )
-    return uvicorn.Server(config)

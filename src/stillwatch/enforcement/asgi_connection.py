@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from stillwatch.enforcement.answers import Refusal
 from stillwatch.enforcement.asking import Asked
 from stillwatch.enforcement.request_facts import RequestFacts
+from stillwatch.listening.requests import Message, Receive, Send, headers_of
 
 __all__ = [
     "Connection",
@@ -21,9 +22,6 @@ __all__ = [
 ]
 
 Connection = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 
@@ -42,13 +40,9 @@ def with_headers(
 
 def asked_on(scope: Connection, facts: RequestFacts) -> Asked:
     """The question that a connection and what is known of its body ask."""
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     client = scope.get("client")
     return Asked(
-        headers=headers,
+        headers=headers_of(scope),
         method=scope.get("method", "GET"),
         path=scope.get("path", "/"),
         peer_address=str(client[0]) if client else None,

@@ -16,7 +16,6 @@ __all__ = [
     "asked_in_json",
     "asked_of_envoy",
     "asked_of_subrequest",
-    "headers_of",
 ]
 
 ENVOY_PREFIX = "/envoy"
@@ -30,15 +29,6 @@ _KNOWN = frozenset({*_TEXTS, *_MORE_TEXTS, "headers", "metadata", "tool_names", 
 # Under which gateways tell what the client asked for; the first there is counts.
 _ORIGINAL_PATHS = ("x-original-uri", "x-forwarded-uri")
 _ORIGINAL_METHODS = ("x-original-method", "x-forwarded-method")
-
-
-def headers_of(scope: Scope) -> dict[str, str]:
-    """The headers by lower-case name; of one that came twice, the values joined."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
 
 
 def asked_of_envoy(scope: Scope, headers: Mapping[str, str]) -> Asked:

@@ -24,7 +24,6 @@ from stillwatch.enforcement.door_requests import (
     asked_in_json,
     asked_of_envoy,
     asked_of_subrequest,
-    headers_of,
 )
 from stillwatch.enforcement.fetching import TIME_HEADER, etag_matches
 from stillwatch.enforcement.litellm_answers import GUARDRAIL_PATH, adapter_of, answer_guardrail
@@ -38,6 +37,7 @@ from stillwatch.listening.requests import (
     Send,
     body_of,
     from_json,
+    headers_of,
 )
 from stillwatch.listening.senders import Senders
 from stillwatch.records.actions import Step
@@ -242,11 +242,13 @@ class DecisionsApplication:
             raise RefusedError(503, f"Send the gateway's token as {TOKEN_HEADER}.")
 
     def _require_gateway(self, headers: Mapping[str, str]) -> None:
+        if self.senders is None:
+            return
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         given = [headers.get(TOKEN_HEADER, ""), headers.get("x-api-key", "")]
         if scheme.lower() == "bearer":
             given.append(bearer.strip())
-        if not any(self._is_known(token) for token in given if token or self.senders is None):
+        if not any(map(self._is_known, given)):
             raise RefusedError(401, "Send the gateway's token.")
 
     def _is_known(self, token: str) -> bool:

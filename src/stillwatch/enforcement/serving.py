@@ -13,7 +13,7 @@ from typing import Any
 from stillwatch.enforcement.appeals_serving import AppealsListener
 from stillwatch.enforcement.http_app import DecisionsApplication
 from stillwatch.enforcement.snapshot_sources import SnapshotSource
-from stillwatch.listening.impatient import impatient_protocol
+from stillwatch.listening.impatient import impatient_server
 from stillwatch.listening.sockets import (
     Security,
     listening_socket,
@@ -54,7 +54,13 @@ class DecisionServer:
         """Bind the address; where it is, as a URL."""
         context = server_context(self.security)
         self._socket = listening_socket(self.address, self.security)
-        self._server = _server(self.application, context)
+        self._server = impatient_server(
+            self.application,
+            context,
+            most_connections=_MOST_CONNECTIONS,
+            grace_seconds=_GRACE_SECONDS,
+            rest_seconds=_REST_SECONDS,
+        )
         return shown_address(self._socket, is_tls=context is not None)
 
     async def serve(self) -> None:
@@ -94,23 +100,3 @@ class DecisionServer:
 
     async def _answer(self) -> None:
         await self._server._serve(sockets=[self._socket])
-
-
-def _server(application: DecisionsApplication, context: Any) -> Any:
-    import uvicorn
-
-    config = uvicorn.Config(
-        application,
-        http=impatient_protocol(),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        limit_concurrency=_MOST_CONNECTIONS,
-        timeout_keep_alive=_REST_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        ssl_context_factory=(lambda _config, _default: context) if context else None,
-    )
-    return uvicorn.Server(config)

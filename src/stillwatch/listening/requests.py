@@ -16,6 +16,7 @@ __all__ = [
     "body_of",
     "from_json",
     "header_of",
+    "headers_of",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -41,6 +42,15 @@ class RefusedError(Exception):
 def header_of(scope: Scope, name: bytes) -> str:
     """The values of a header, joined."""
     return ", ".join(v.decode("latin-1") for key, v in scope["headers"] if key.lower() == name)
+
+
+def headers_of(scope: Scope) -> dict[str, str]:
+    """The headers by lower-case name; of one that came twice, the values joined."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 async def body_of(scope: Scope, receive: Receive, *, most_bytes: int, seconds: float) -> bytes:

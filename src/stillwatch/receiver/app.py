@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from stillwatch.listening.requests import Receive, Scope, Send
 from stillwatch.listening.senders import Senders
 from stillwatch.receiver.answers import JSON, PROTOBUF, Answer, answer_of, refusal
 from stillwatch.receiver.bodies import RefusedError
@@ -19,11 +18,6 @@ from stillwatch.receiver.metrics import CONTENT_TYPE, Metrics
 from stillwatch.receiver.spool import Backlog, Spool, SpoolError
 
 __all__ = ["Application"]
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _PATHS = {f"/v1/{endpoint.value}": endpoint for endpoint in Endpoint}
 _JSON_TYPES = frozenset(
