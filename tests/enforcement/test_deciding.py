@@ -93,7 +93,7 @@ def test_a_shape_is_its_accounts_alone_or_anybodys(
     tmp_path: Path, owner: str, stranger_is_refused: bool
 ) -> None:
     """As the action says; a request of another shape goes on in any case."""
-    from stillwatch.enforcement.shapes import shape_of_row
+    from stillwatch.identity.shapes import shape_of_row
 
     row = {"model": "tern-2", "system_text": _SYSTEM, "tool_names": None}
     subject = shape_of_row(GATEWAY_KEYS, row)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from acting import GATEWAY_KEYS, TOKENISER
 
 from stillwatch.enforcement.asking import Asked
-from stillwatch.enforcement.shapes import shape_of_asked, shape_of_row
+from stillwatch.enforcement.identifying import Identifier
+from stillwatch.identity.shapes import shape_of_row
 
 _SYSTEM = "You rate each answer from one to ten and say why, step by step."
 _ROW = {"model": "tern-2", "system_text": _SYSTEM, "tool_names": ["search", "run"]}
@@ -15,8 +16,9 @@ def test_a_row_and_a_request_of_one_shape_have_one_token() -> None:
     """Under the lake's key and under a gateway's; spaces around and the order of tools aside."""
     asked = Asked(model="tern-2", system_text=f" {_SYSTEM}\n", tool_names=("run", "search", "run"))
 
-    assert shape_of_row(TOKENISER, _ROW) == shape_of_asked(GATEWAY_KEYS, asked)
-    assert str(shape_of_row(TOKENISER, _ROW)).startswith("shape_")
+    shape = Identifier(GATEWAY_KEYS).identity_of(asked).shape
+    assert shape is not None
+    assert shape_of_row(TOKENISER, _ROW) == f"shape_{shape.hex()}"
 
 
 def test_another_model_text_or_tool_is_another_shape() -> None:
@@ -31,4 +33,4 @@ def test_what_everybody_sends_has_no_shape() -> None:
     """Without a model, or with a system text of no length: an action would be on everybody."""
     for other in ({"model": None}, {"system_text": None}, {"system_text": "Be helpful."}):
         assert shape_of_row(TOKENISER, _ROW | other) is None
-    assert shape_of_asked(GATEWAY_KEYS, Asked(model="tern-2")) is None
+    assert Identifier(GATEWAY_KEYS).identity_of(Asked(model="tern-2")).shape is None

@@ -12,9 +12,10 @@ import click
 from stillwatch.cli.store_options import open_store
 
 if TYPE_CHECKING:
+    from stillwatch.identity import Key
     from stillwatch.policy.store import Store
 
-__all__ = ["opened_store", "store_options"]
+__all__ = ["key_if_there", "opened_store", "store_options"]
 
 _path = click.Path(path_type=Path)
 _AnyCommand = TypeVar("_AnyCommand", bound=Callable[..., Any])
@@ -55,13 +56,20 @@ def opened_store(
     """
     from stillwatch.identity import Tokeniser
 
-    key = _key(lake_path, key_file, key_command)
+    key = key_if_there(lake_path, key_file, key_command)
     tokeniser = Tokeniser(key) if key is not None else None
     with open_store(store_url, lake_path, tokeniser=tokeniser) as store:
         yield store
 
 
-def _key(lake_path: Path | None, key_file: Path | None, key_command: str | None) -> Any:
+def key_if_there(
+    lake_path: Path | None, key_file: Path | None, key_command: str | None
+) -> Key | None:
+    """The key that was named, or that lies where it usually does; None where there is none there.
+
+    Raises:
+        InputError: It cannot be read, or is not the one of the lake.
+    """
     from stillwatch.cli.key_of_lake import key_of_lake
     from stillwatch.identity import KeySource
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
+from stillwatch.cli.policy_allow import allow
+from stillwatch.cli.policy_apply import apply
+from stillwatch.cli.policy_approval import approve, refuse, waiting
+from stillwatch.cli.policy_replay import replay
 
 if TYPE_CHECKING:
     from stillwatch.policy.rules import Policy, Rule
@@ -51,6 +55,20 @@ def check(file: Path | None, as_json: bool) -> None:
         say(f"Never reached, for a rule before it takes everything: {name}.")
     given = f" {file}" if file else ""
     say(f"Next: stillwatch policy replay{given} --lake DIR")
+
+
+@command.command()
+@reports_errors
+def show() -> None:
+    """Print the shipped policy, as a file to begin with."""
+    from stillwatch.policy.rules.reading import shipped_text
+
+    click.echo(shipped_text(), nl=False)
+    say("Next: write it to a file, change it, and run stillwatch policy replay FILE --lake DIR")
+
+
+for _subcommand in (replay, apply, waiting, approve, refuse, allow):
+    command.add_command(_subcommand)
 
 
 def policy_of(file: Path | None) -> Policy:

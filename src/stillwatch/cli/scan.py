@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch import __version__
+from stillwatch.cli.opened_log import GivenTables, lake_to_read, log_of_lake
 from stillwatch.cli.output import FOUND, emit_json, peak_memory_bytes, people, reports_errors, say
 from stillwatch.cli.outside_lakes import require_outside_lakes
-from stillwatch.cli.swapped_tables import keep_of_their_table
 from stillwatch.records import Findings, InputError, read_actors
 
 if TYPE_CHECKING:
@@ -128,7 +128,9 @@ def command(
     started = time.monotonic()
     moment = _moment(until) if until else None
     profiles = tuple(read_actors(actors)) if actors else None
-    log, snapshot = _open(exchanges, accounts, credentials, releases, lake, moment)
+    given = GivenTables(exchanges, accounts, credentials, releases)
+    snapshot = lake_to_read(lake) if lake else None
+    log = log_of_lake(snapshot, moment) if snapshot else given.opened(moment)
     for problem in log.problems:
         say(f"Left out: {problem}")
     settings = ScanSettings(
@@ -140,9 +142,8 @@ def command(
         profiles=profiles,
         looks=snapshot.looks_directory if snapshot else None,
     )
-    read = [lake] if lake else [*exchanges, *([accounts] if accounts else [])]
     with _on_engine(log, engine, master) as log:
-        findings = _scan(log, settings, read)
+        findings = _scan(log, settings, given, lake)
         folder, place = _write(findings, log, out, snapshot)
     seconds = time.monotonic() - started
     _tell(findings, folder, place)
@@ -235,54 +236,10 @@ def _moment(text: str) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _open(
-    exchanges: tuple[Path, ...],
-    accounts: Path | None,
-    credentials: Path | None,
-    releases: Path | None,
-    lake: Path | None,
-    until: datetime | None,
-) -> tuple[Log, Lake | None]:
-    from stillwatch.lake.log import open_log
-
-    if lake is None:
-        given = {
-            "exchanges": list(exchanges),
-            "accounts": [accounts] if accounts else [],
-            "credentials": [credentials] if credentials else [],
-            "model_releases": [releases] if releases else [],
-        }
-        tables, left_out = keep_of_their_table(given)
-        log = open_log(
-            exchanges=tables["exchanges"],
-            accounts=tables["accounts"],
-            credentials=tables["credentials"],
-            releases=tables["model_releases"],
-            until=until,
-        )
-        log.problems += left_out
-        return log, None
-    from stillwatch.lake.check import require_whole
-    from stillwatch.lake.history import files_known_at
-    from stillwatch.lake.store import Lake
-
-    # None of its files is removed until the command ends.
-    snapshot = click.get_current_context().with_resource(Lake.reading(lake))
-    require_whole(snapshot)
-    log = open_log(
-        exchanges=snapshot.files("exchanges"),
-        accounts=files_known_at(snapshot, "accounts", until),
-        credentials=files_known_at(snapshot, "credentials", until),
-        releases=files_known_at(snapshot, "model_releases", until),
-        sketches=snapshot.files("sketches"),
-        until=until,
-    )
-    return log, snapshot
-
-
-def _scan(log: Log, settings: ScanSettings, read: Iterable[Path]) -> Findings:
+def _scan(log: Log, settings: ScanSettings, given: GivenTables, lake: Path | None) -> Findings:
     from stillwatch.campaigns.scan import scan
 
+    read = [lake] if lake else [*given.exchanges, *([given.accounts] if given.accounts else [])]
     notes = {
         "command": shlex.join(["stillwatch", *sys.argv[1:]]),
         "version": __version__,
@@ -290,6 +247,8 @@ def _scan(log: Log, settings: ScanSettings, read: Iterable[Path]) -> Findings:
         "scanned_at": datetime.now(UTC).isoformat(timespec="seconds"),
         # Where `explain` looks up whether there is an account that the findings do not name.
         "log": [str(path.absolute()) for path in read],
+        # What `policy` reads of these findings, beside them.
+        "tables": None if lake else given.noted(),
     }
     with _progress() as progress:
         return scan(log, settings, notes=notes, progress=progress)

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from stillwatch import __version__
 from stillwatch.dossier import words
@@ -25,8 +18,8 @@ from stillwatch.dossier.charts import (
     hours_in_words,
 )
 from stillwatch.dossier.claims import claims_of, disproofs_of, headline_of
-from stillwatch.dossier.hostile_text import visible
 from stillwatch.dossier.link_graph import draw_link_graph
+from stillwatch.dossier.templates import content_policy, environment, style_sheet
 from stillwatch.dossier.wrappers import Wrapper
 
 __all__ = ["render_page"]
@@ -42,10 +35,10 @@ def render_page(case: Case, *, command: str) -> str:
     Every string that reaches the page is made visible and escaped by the template engine; only
     the style sheet and our own pictures are markup.
     """
-    style = _style()
+    style = style_sheet()
     notes = case.notes
-    return _environment().get_template("page.html.jinja").render(
-        policy=_policy(style),
+    return environment().get_template("page.html.jinja").render(
+        policy=content_policy(style),
         style=style,
         version=notes.get("version") or __version__,
         campaign=case.campaign,
@@ -78,39 +71,6 @@ def render_page(case: Case, *, command: str) -> str:
         as_of=_moment(notes.get("as_of")) or "not recorded",
         scanned_at=_moment(notes.get("scanned_at")),
     )  # fmt: skip
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("stillwatch.dossier", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_finalize,
-    )
-    for name in ("amount", "compact", "day", "figure", "link_kind", "moment", "odds", "percent"):
-        environment.filters[name] = getattr(words, name)
-    return environment
-
-
-def _finalize(value: object) -> object:
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return visible(value, keep_lines=True)
-    return "" if value is None else value
-
-
-@cache
-def _style() -> Markup:
-    # Our own file, not input: the one text that goes into the page unescaped.
-    css = (files("stillwatch.dossier") / "page.css").read_text(encoding="utf-8")
-    return Markup(css)  # noqa: S704
-
-
-def _policy(style: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def _moment(noted: object) -> str:

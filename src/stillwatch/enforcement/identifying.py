@@ -15,9 +15,9 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, NamedTuple
 
 from stillwatch.enforcement.asking import Asked
-from stillwatch.enforcement.shapes import shape_words
 from stillwatch.identity import GatewayKeys, Kind
 from stillwatch.identity.normalise import address_of, credential_digest_of
+from stillwatch.identity.shapes import shape_words
 from stillwatch.records import InputError
 
 __all__ = [

@@ -68,6 +68,8 @@ class ActionState(StrEnum):
     EXPIRED = "expired"
     REFUSED = "refused"
     """The approver said no."""
+    SUPERSEDED = "superseded"
+    """A later scan left another step, or none, in its place; no person had a part in it."""
 
 
 class Countermeasure(StrEnum):

@@ -26,7 +26,7 @@ from stillwatch.policy.rules.policy import Delay, Limits, Mode, Policy, Rule
 from stillwatch.records import InputError, Problem, Role, Target
 from stillwatch.records.actions import Countermeasure, Scope, Step
 
-__all__ = ["SHIPPED", "read_policy", "shipped_policy"]
+__all__ = ["SHIPPED", "read_policy", "shipped_policy", "shipped_text"]
 
 SHIPPED = "the shipped policy"
 _FORMAT = 1
@@ -70,6 +70,11 @@ def shipped_policy() -> Policy:
     """The policy that is in force where nobody has written one: in shadow mode."""
     with as_file(files("stillwatch.policy.rules") / "shipped.toml") as file:
         return read_policy(file, called=SHIPPED)
+
+
+def shipped_text() -> str:
+    """The shipped policy as it stands in its file, with its comments."""
+    return (files("stillwatch.policy.rules") / "shipped.toml").read_text(encoding="utf-8")
 
 
 def read_policy(file: Path, *, called: str | None = None) -> Policy:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,29 +11,23 @@ import sqlalchemy as sa
 
 from stillwatch.identity import Kind
 from stillwatch.identity.tokens import is_token
+from stillwatch.policy.store.action_rows import (
+    OPEN,
+    action_of,
+    checked,
+    slices,
+    softened,
+    told_of,
+)
 from stillwatch.policy.store.audit import AuditKind
 from stillwatch.policy.store.principals import Principal, PrincipalRole
 from stillwatch.policy.store.schema import ACTIONS, HEAD
-from stillwatch.records import (
-    Action,
-    ActionState,
-    Countermeasure,
-    InputError,
-    Scope,
-    Step,
-    StillwatchError,
-)
-from stillwatch.records.words import AccountId, CampaignId
+from stillwatch.records import Action, ActionState, InputError, Scope, Step, StillwatchError
 
 if TYPE_CHECKING:
     from stillwatch.policy.store.store import Store
 
 __all__ = ["ActionTable", "NotApprovedError"]
-
-_SLICE = 500
-# Of an appeal that made a block a throttle: a person at work, not a queue.
-_MILD_REQUESTS_PER_MINUTE = 20
-_OPEN = (ActionState.SHADOW.value, ActionState.WAITING.value, ActionState.IN_FORCE.value)
 
 
 class NotApprovedError(StillwatchError):
@@ -55,29 +47,31 @@ class ActionTable:
         *,
         now: datetime,
         needing_approval: frozenset[str] = frozenset(),
+        in_place_of: Iterable[str] = (),
+        applied: Mapping[str, Any] | None = None,
     ) -> None:
         """Write actions as they are: in shadow, waiting, or in force where no approval is needed.
 
         Args:
             needing_approval: The ids of those that only a second person puts in force.
+            in_place_of: The ids of open actions that end by it, in the same moment.
+            applied: What the audit log is to tell of the policy that they follow from.
 
         Raises:
             InputError: One that needs approval is in force already, or ends before it begins.
             NotAllowedError: `by` is no analyst.
         """
         by.require(PrincipalRole.ANALYST)
-        for action in actions:
-            _check(action, needs_approval=action.action_id in needing_approval)
+        needing = [action.action_id in needing_approval for action in actions]
+        made = [checked(a, needs_approval=n) for a, n in zip(actions, needing, strict=True)]
         with self.store.writing() as connection:
-            rows = [
-                self._row(action, by, needs=action.action_id in needing_approval, now=now)
-                for action in actions
-            ]
-            for piece in _slices(rows):
-                connection.execute(sa.insert(ACTIONS), piece)
-            acts = [(AuditKind.ACTION_PROPOSED, _told(row)) for row in rows]
-            self.store.audit.append(connection, acts, by, now=now)
-            if any(action.state is ActionState.IN_FORCE for action in actions):
+            if applied is not None:
+                acts = [(AuditKind.POLICY_APPLIED, applied)]
+                self.store.audit.append(connection, acts, by, now=now)
+            ended = self._supersede(connection, in_place_of, by, now)
+            rows = [self._row(a, by, needs=n, now=now) for a, n in zip(made, needing, strict=True)]
+            self._insert(connection, rows, by, now)
+            if ended or any(action.state is ActionState.IN_FORCE for action in made):
                 _raise_sequence(connection)
 
     def approve(self, action_ids: Iterable[str], by: Principal, *, now: datetime) -> int:
@@ -154,7 +148,7 @@ class ActionTable:
         """
         by.require(PrincipalRole.APPROVER)
         query = sa.select(ACTIONS).where(
-            ACTIONS.c.campaign_id == campaign_id, ACTIONS.c.state.in_(_OPEN)
+            ACTIONS.c.campaign_id == campaign_id, ACTIONS.c.state.in_(OPEN)
         )
         with self.store.writing() as connection:
             rows = connection.execute(query).all()
@@ -208,12 +202,9 @@ class ActionTable:
             )
         self._lift(connection, rows, by, why, now)
         milder = [
-            self._row(_softened(_action(row), step, by), by, needs=False, now=now) for row in rows
+            self._row(softened(action_of(row), step, by), by, needs=False, now=now) for row in rows
         ]
-        for piece in _slices(milder):
-            connection.execute(sa.insert(ACTIONS), piece)
-        acts = [(AuditKind.ACTION_PROPOSED, _told(row)) for row in milder]
-        self.store.audit.append(connection, acts, by, now=now)
+        self._insert(connection, milder, by, now)
         _raise_sequence(connection)
         return len(milder)
 
@@ -222,7 +213,7 @@ class ActionTable:
 
         Gateways do not wait for it: each knows when each action ends.
         """
-        query = sa.select(ACTIONS).where(ACTIONS.c.state.in_(_OPEN), ACTIONS.c.ends_at <= now)
+        query = sa.select(ACTIONS).where(ACTIONS.c.state.in_(OPEN), ACTIONS.c.ends_at <= now)
         with self.store.reading() as connection:
             if connection.execute(query.limit(1)).first() is None:
                 return 0
@@ -248,7 +239,7 @@ class ActionTable:
         with self.store.reading() as connection:
             sequence = int(connection.execute(sa.select(HEAD.c.sequence)).scalar_one())
             rows = connection.execute(query.order_by(ACTIONS.c.action_id))
-            return sequence, [_action(row) for row in rows]
+            return sequence, [action_of(row) for row in rows]
 
     def count_in_force(self, *, now: datetime) -> dict[Step, int]:
         """How many actions gateways obey at this moment, by step."""
@@ -283,6 +274,40 @@ class ActionTable:
     def of_account(self, account_id: str) -> list[Action]:
         """Everything that was ever done to an account."""
         query = sa.select(ACTIONS).where(ACTIONS.c.account_id == account_id)
+        return list(self._read(query.order_by(ACTIONS.c.begins_at, ACTIONS.c.action_id)))
+
+    def of_campaigns(self, campaign_ids: Iterable[str]) -> Iterator[Action]:
+        """Everything that was ever done, or thought of, for any of these."""
+        for piece in slices(sorted(set(campaign_ids))):
+            query = sa.select(ACTIONS).where(ACTIONS.c.campaign_id.in_(piece))
+            yield from self._read(query.order_by(ACTIONS.c.begins_at, ACTIONS.c.action_id))
+
+    def settled(
+        self, campaign_ids: Iterable[str], taken_up: Mapping[str, datetime]
+    ) -> frozenset[tuple[str, str, Scope, str]]:
+        """Campaign, account, scope and subject of what people refused or lifted.
+
+        Args:
+            taken_up: When people took up campaigns again: what was settled before does not count.
+        """
+        states = (ActionState.REFUSED.value, ActionState.LIFTED.value)
+        found: set[tuple[str, str, Scope, str]] = set()
+        with self.store.reading() as connection:
+            for piece in slices(sorted(set(campaign_ids))):
+                query = sa.select(ACTIONS).where(
+                    ACTIONS.c.campaign_id.in_(piece), ACTIONS.c.state.in_(states)
+                )
+                for row in connection.execute(query):
+                    since = taken_up.get(row.campaign_id)
+                    if since is None or row.changed_at > since:
+                        key = (row.campaign_id, row.account_id, Scope(row.scope), row.subject)
+                        found.add(key)
+        return frozenset(found)
+
+    def open_beyond(self, *, now: datetime) -> list[Action]:
+        """What waits or is in force, and has not ended: of every campaign."""
+        states = (ActionState.WAITING.value, ActionState.IN_FORCE.value)
+        query = sa.select(ACTIONS).where(ACTIONS.c.state.in_(states), ACTIONS.c.ends_at > now)
         return list(self._read(query.order_by(ACTIONS.c.begins_at, ACTIONS.c.action_id)))
 
     def every(self) -> Iterator[Action]:
@@ -357,11 +382,11 @@ class ActionTable:
     def _read(self, query: sa.Select[Any]) -> Iterator[Action]:
         with self.store.reading() as connection:
             rows = connection.execution_options(yield_per=10_000).execute(query)
-            yield from map(_action, rows)
+            yield from map(action_of, rows)
 
     def _rows(self, connection: sa.Connection, ids: list[str]) -> list[Any]:
         found: list[Any] = []
-        for piece in _slices(ids):
+        for piece in slices(ids):
             query = sa.select(ACTIONS).where(ACTIONS.c.action_id.in_(piece))
             found.extend(connection.execute(query))
         if len(found) < len(ids):
@@ -373,10 +398,28 @@ class ActionTable:
             )
         return found
 
+    def _insert(
+        self, connection: sa.Connection, rows: list[dict[str, Any]], by: Principal, now: datetime
+    ) -> None:
+        for piece in slices(rows):
+            connection.execute(sa.insert(ACTIONS), piece)
+        acts = [(AuditKind.ACTION_PROPOSED, told_of(row)) for row in rows]
+        self.store.audit.append(connection, acts, by, now=now)
+
+    def _supersede(
+        self, connection: sa.Connection, ids: Iterable[str], by: Principal, now: datetime
+    ) -> bool:
+        """End what is still open of these; whether a gateway must hear of it."""
+        rows = [row for row in self._rows(connection, sorted(set(ids))) if row.state in OPEN]
+        changes = {"state": ActionState.SUPERSEDED.value, "changed_at": now}
+        ended = [row.action_id for row in rows]
+        self._change(connection, ended, changes, AuditKind.ACTION_SUPERSEDED, by, {})
+        return any(row.state == ActionState.IN_FORCE.value for row in rows)
+
     def _lift(
         self, connection: sa.Connection, rows: Sequence[Any], by: Principal, why: str, now: datetime
     ) -> list[Any]:
-        still_open = [row for row in rows if row.state in _OPEN]
+        still_open = [row for row in rows if row.state in OPEN]
         ids = [row.action_id for row in still_open]
         changes = {"state": ActionState.LIFTED.value, "changed_at": now}
         self._change(connection, ids, changes, AuditKind.ACTION_LIFTED, by, {"reason": why})
@@ -393,7 +436,7 @@ class ActionTable:
         by: Principal,
         told: dict[str, Any],
     ) -> None:
-        for piece in _slices(ids):
+        for piece in slices(ids):
             connection.execute(
                 sa.update(ACTIONS).where(ACTIONS.c.action_id.in_(piece)).values(**changes)
             )
@@ -401,74 +444,10 @@ class ActionTable:
         self.store.audit.append(connection, acts, by, now=changes["changed_at"])
 
 
-def _check(action: Action, *, needs_approval: bool) -> None:
-    if needs_approval and action.state is ActionState.IN_FORCE:
-        raise InputError("this needs a second person's approval.", where=action.action_id)
-    if action.ends_at <= action.begins_at:
-        raise InputError("every action ends, after it began.", where=action.action_id)
-
-
 def _open_of(connection: sa.Connection, account_id: str) -> Sequence[Any]:
-    query = sa.select(ACTIONS).where(ACTIONS.c.account_id == account_id, ACTIONS.c.state.in_(_OPEN))
+    query = sa.select(ACTIONS).where(ACTIONS.c.account_id == account_id, ACTIONS.c.state.in_(OPEN))
     return connection.execute(query).all()
-
-
-def _softened(action: Action, step: Step, by: Principal) -> Action:
-    """A new action, with a reference of its own, for the same subject until the same end."""
-    budget = action.requests_per_minute or _MILD_REQUESTS_PER_MINUTE
-    return replace(
-        action,
-        action_id=uuid.uuid4().hex,
-        reference=secrets.token_hex(16),
-        step=step,
-        proposed_by=by.name,
-        approved_by=None,
-        requests_per_minute=budget if step is Step.THROTTLE else None,
-        countermeasures=frozenset(),
-    )
-
-
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    """What the audit log says of a proposed action: ids of ours and tokens."""
-    told = {
-        "action": row["action_id"],
-        "campaign": row["campaign_id"],
-        "account": row["account_token"],
-        "scope": row["scope"],
-        "step": row["step"],
-        "state": row["state"],
-        "begins_at": row["begins_at"].isoformat(),
-        "ends_at": row["ends_at"].isoformat(),
-        "needs_approval": row["needs_approval"],
-    }
-    return told | ({"subject": row["subject"]} if is_token(row["subject"]) else {})
-
-
-def _action(row: Any) -> Action:
-    return Action(
-        action_id=row.action_id,
-        campaign_id=CampaignId(row.campaign_id),
-        account_id=AccountId(row.account_id),
-        scope=Scope(row.scope),
-        subject=row.subject,
-        group=row.group_id,
-        step=Step(row.step),
-        state=ActionState(row.state),
-        begins_at=row.begins_at,
-        ends_at=row.ends_at,
-        reason=row.reason,
-        reference=row.reference,
-        proposed_by=row.proposed_by,
-        approved_by=row.approved_by,
-        requests_per_minute=row.requests_per_minute,
-        countermeasures=frozenset(map(Countermeasure, row.countermeasures.split())),
-    )
 
 
 def _raise_sequence(connection: sa.Connection) -> None:
     connection.execute(sa.update(HEAD).values(sequence=HEAD.c.sequence + 1))
-
-
-def _slices(items: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(items), _SLICE):
-        yield items[start : start + _SLICE]

@@ -30,7 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["AppealTable"]
 
 # References of what was never done were never shown to anybody.
-_SHOWN = (ActionState.IN_FORCE.value, ActionState.LIFTED.value, ActionState.EXPIRED.value)
+_SHOWN = (
+    ActionState.IN_FORCE.value,
+    ActionState.LIFTED.value,
+    ActionState.EXPIRED.value,
+    ActionState.SUPERSEDED.value,
+)
 _OPEN = APPEALS.c.state == AppealState.OPEN.value
 
 
@@ -201,6 +206,15 @@ class AppealTable:
             told = {"appeal": appeal.appeal_id, "action": appeal.action_id}
             self.store.audit.append(connection, [(AuditKind.CALIBRATION_GIVEN, told)], by, now=now)
         return replace(appeal, calibration_by=by.name)
+
+    def cleared(self) -> frozenset[tuple[CampaignId, AccountId]]:
+        """Campaigns and accounts of which a person said that the account had no part in it."""
+        query = _joined().where(APPEALS.c.state == AppealState.OVERTURNED.value)
+        with self.store.reading() as connection:
+            return frozenset(
+                (CampaignId(row.campaign_id), AccountId(row.account_id))
+                for row in connection.execute(query)
+            )
 
     def for_calibration(self) -> list[Appeal]:
         """All that approvers have given, oldest first."""

@@ -37,6 +37,7 @@ class AuditKind(StrEnum):
     ACTION_REFUSED = "action_refused"
     ACTION_LIFTED = "action_lifted"
     ACTION_EXPIRED = "action_expired"
+    ACTION_SUPERSEDED = "action_superseded"
     POLICY_APPLIED = "policy_applied"
     CAMPAIGN_ROLLED_BACK = "campaign_rolled_back"
     ALLOWED = "allowed"
@@ -151,6 +152,22 @@ class AuditLog:
         """The records with a greater number than `after`, in order."""
         with self.store.reading() as connection:
             yield from records_of(connection, after=after)
+
+    def rolled_back(self) -> tuple[frozenset[str], dict[str, datetime]]:
+        """Campaigns that people rolled back, and when people took which up again."""
+        kinds = (AuditKind.CAMPAIGN_ROLLED_BACK.value, AuditKind.POLICY_APPLIED.value)
+        query = sa.select(AUDIT).where(AUDIT.c.kind.in_(kinds)).order_by(AUDIT.c.sequence)
+        undone: set[str] = set()
+        taken_up: dict[str, datetime] = {}
+        with self.store.reading() as connection:
+            for row in connection.execute(query):
+                told = json.loads(row.details)
+                if row.kind == AuditKind.CAMPAIGN_ROLLED_BACK.value:
+                    undone.add(told["campaign"])
+                for campaign in told.get("again", ()):
+                    undone.discard(campaign)
+                    taken_up[campaign] = datetime.fromisoformat(row.at)
+        return frozenset(undone), taken_up
 
     def head(self) -> tuple[int, str]:
         """Number and hash of the last record, as the store itself remembers them."""

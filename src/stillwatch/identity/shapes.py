@@ -12,11 +12,10 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from stillwatch.enforcement.asking import Asked
-from stillwatch.identity import Kind
 from stillwatch.identity.normalise import message_of
+from stillwatch.identity.tokens import Kind
 
-__all__ = ["MakesTokens", "shape_of_asked", "shape_of_row", "shape_words"]
+__all__ = ["MakesTokens", "shape_of_row", "shape_words"]
 
 # Below this many characters a system text is a phrase that strangers share by chance.
 _FEWEST_CHARACTERS = 40
@@ -36,12 +35,6 @@ def shape_of_row(keys: MakesTokens, row: Mapping[str, Any]) -> str | None:
         row: The columns `model`, `system_text` and `tool_names` of an exchange.
     """
     words = shape_words(row.get("model"), row.get("system_text"), row.get("tool_names") or ())
-    return keys.token(Kind.SHAPE, words) if words else None
-
-
-def shape_of_asked(keys: MakesTokens, asked: Asked) -> str | None:
-    """The token of a request at a gateway; None where it has no shape, or cannot be seen."""
-    words = shape_words(asked.model, asked.system_text, asked.tool_names)
     return keys.token(Kind.SHAPE, words) if words else None
 
 
