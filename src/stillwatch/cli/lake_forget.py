@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from stillwatch.cli.forgotten_in_store import ForgottenInStore, forget_in_store
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
+from stillwatch.cli.store_options import store_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ _SHOWN = 20
     is_flag=True,
     help="Remove replaced files at once if no stillwatch reads them, and not after a day.",
 )
+@store_option
 @_json
 @reports_errors
 def forget(
@@ -59,12 +63,13 @@ def forget(
     text_only: bool,
     dry_run: bool,
     at_once: bool,
+    store: str | None,
     as_json: bool,
 ) -> None:
     """Erase accounts, or what is older than some days: whole rows, or texts alone.
 
     It reaches exchanges with their sketches, proxies' rows, accounts, credentials, histories, the
-    quarantine and the findings in the lake. While a hold is open on an account or on the lake,
+    quarantine and the findings in the lake, and names and appeals in its store. While a hold is open on an account or on the lake,
     naming it is refused; by age the rows of held accounts stay.
     """
     from stillwatch.lake.forgetting import forget as erase
@@ -72,9 +77,14 @@ def forget(
     wanted = _wanted(accounts, account_file, days, text_only)
     done = erase(lake_path, wanted, dry_run=dry_run)
     removed = remove_replaced_files(lake_path) if at_once and not dry_run else None
+    in_store = None if dry_run else forget_in_store(store, lake_path, wanted)
     if as_json:
-        emit_json(_as_object(done, dry_run, removed))
+        emit_json(_as_object(done, dry_run, removed, in_store))
     _tell(done, lake_path, dry_run=dry_run, goes_later=removed is None)
+    if in_store is not None and in_store.actions:
+        say(f"{amount(in_store.actions, 'step')} in the store name a keyed token now.")
+    if in_store is not None and in_store.appeals:
+        say(f"Erased the words of {amount(in_store.appeals, 'appeal')}.")
 
 
 def _wanted(
@@ -110,7 +120,9 @@ def _wanted(
     return Wanted(frozenset(named), text_only=text_only)
 
 
-def _as_object(done: Forgotten, dry_run: bool, removed: int | None) -> dict[str, Any]:
+def _as_object(
+    done: Forgotten, dry_run: bool, removed: int | None, in_store: ForgottenInStore | None
+) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "rows": done.rows,
@@ -124,6 +136,7 @@ def _as_object(done: Forgotten, dry_run: bool, removed: int | None) -> dict[str,
         },
         "not_reached": [str(p) for p in (*done.not_reached, *done.findings.not_reached)],
         "removed": removed,
+        "store": None if in_store is None else asdict(in_store),
     }
 
 

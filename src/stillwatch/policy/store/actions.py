@@ -327,20 +327,21 @@ class ActionTable:
         """
         named = 0
         with self.store.writing() as connection:
-            tokens = []
+            tokens: list[str] = []
             for account_id in sorted(set(account_ids)):
                 mine = ACTIONS.c.account_id == account_id
-                count = connection.execute(
+                tokens += connection.scalars(
+                    sa.select(ACTIONS.c.account_token).where(mine)
+                ).unique()
+                connection.execute(
                     sa.update(ACTIONS)
                     .where(mine, ACTIONS.c.subject == account_id)
                     .values(subject=ACTIONS.c.account_token)
                 )
-                count = connection.execute(
+                done = connection.execute(
                     sa.update(ACTIONS).where(mine).values(account_id=ACTIONS.c.account_token)
                 )
-                if count.rowcount:
-                    named += count.rowcount
-                    tokens.append(self._token(account_id))
+                named += done.rowcount
             acts = [(AuditKind.ACCOUNTS_ERASED, {"account": token}) for token in tokens]
             self.store.audit.append(connection, acts, Principal.system("erasure"), now=now)
         return named

@@ -124,6 +124,17 @@ class Store:
             with connection.begin():
                 yield connection
 
+    def leave_nothing_behind(self) -> None:
+        """Take what was erased out of the log of writes as well, where the database keeps one here."""
+        if self.engine.dialect.name != "sqlite":
+            return
+        with _away(self.engine):
+            raw = self.engine.raw_connection()
+            try:
+                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                raw.close()
+
     def sequence(self) -> int:
         """Rises with every change that a gateway must see."""
         with self.reading() as connection:
@@ -199,6 +210,7 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")  # what was erased is not to be read in the file
     cursor.close()
 
 
