@@ -41,9 +41,9 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
-test-stores: $(READY) ## shared counters in a real Redis and a real Valkey, which it installs
-	@sh tools/install_redis.sh
-	@$(BIN)/python -m pytest -m stores tests/stores
+test-stores: $(READY) ## shared counters in a real Redis and Valkey, the verdict store in a real PostgreSQL; it installs them
+	@sh tools/install_stores.sh
+	@$(BIN)/python -m pytest -m stores tests/stores tests/policy
 
 $(SPARK_READY): requirements-spark.lock $(READY)
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-spark.lock

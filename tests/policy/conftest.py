@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 from made_actions import KEY
+from postgresql_server import PostgresqlServer
 
 from stillwatch.identity import Tokeniser
 from stillwatch.policy.store import Principal, PrincipalRole, Store
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """One for all tests; each takes a database of its own."""
+    with PostgresqlServer() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.stores)])
