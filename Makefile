@@ -38,7 +38,7 @@ test-browser: $(READY) ## the dossier in headless Chromium, which it installs if
 	@sh tools/install_chromium.sh
 	@$(BIN)/python -m pytest -m browser tests/dossier
 
-test-gateways: $(READY) ## logs of a real LiteLLM proxy behind Envoy and of an instrumented client, installed apart
+test-gateways: $(READY) ## real LiteLLM, Envoy, nginx and Caddy, and an instrumented client, which it installs
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
 test-stores: $(READY) ## shared counters in a real Redis and Valkey, the verdict store in a real PostgreSQL; it installs them
