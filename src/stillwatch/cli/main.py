@@ -42,6 +42,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "backup": ("stillwatch.cli.backup", "Write a lake into one file, with checksums."),
     "restore": ("stillwatch.cli.restore", "Bring a lake back from a backup."),
+    "doctor": ("stillwatch.cli.doctor", "Check an installation, and say what to do."),
     "keys": ("stillwatch.cli.keys", "Make, show or import the key of the keyed tokens."),
     "config": ("stillwatch.cli.config_command", "Check a configuration, or show what holds."),
     "quarantine": (

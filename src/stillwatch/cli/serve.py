@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _path = click.Path(path_type=Path)
-_STATE_FOLDER = "enforcement"
 
 
 @click.command(name="serve")
@@ -155,7 +154,11 @@ def command(listen: str, **options: Any) -> None:
 def _stored(options: dict[str, Any], failed: Callable[[], None]) -> StoredSnapshots:
     from stillwatch.cli.key_of_lake import key_of_lake
     from stillwatch.cli.store_options import store_url
-    from stillwatch.enforcement.snapshot_sources import StoredSnapshots, signing_key_at
+    from stillwatch.enforcement.snapshot_sources import (
+        STATE_FOLDER,
+        StoredSnapshots,
+        signing_key_at,
+    )
     from stillwatch.identity import GatewayKeys, KeySource, Tokeniser
     from stillwatch.lake.credentials import KnownCredentials
     from stillwatch.lake.store import Lake
@@ -171,7 +174,7 @@ def _stored(options: dict[str, Any], failed: Callable[[], None]) -> StoredSnapsh
     source = KeySource.chosen(file=options["key_file"], command=options["key_command"])
     key = key_of_lake(source, lake)
     Lake.open(lake).manifest.require_key(key.fingerprint, lake=lake)
-    state = options["state"] or lake / _STATE_FOLDER
+    state = options["state"] or lake / STATE_FOLDER
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     door = StoreDoor(store_url(options["store_url"], lake), Tokeniser(key))
     try:

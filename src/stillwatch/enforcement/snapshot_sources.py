@@ -28,11 +28,21 @@ from stillwatch.policy.store import StoreAwayError, StoreDoor
 from stillwatch.records import InputError
 from stillwatch.records.actions import Action
 
-__all__ = ["FetchedSnapshots", "SnapshotSource", "StoredSnapshots", "signing_key_at"]
+__all__ = [
+    "SIGNING_KEY",
+    "SNAPSHOT",
+    "STATE_FOLDER",
+    "FetchedSnapshots",
+    "SnapshotSource",
+    "StoredSnapshots",
+    "signing_key_at",
+]
 
 _log = logging.getLogger(__name__)
-_SNAPSHOT = "snapshot"
-_SIGNING_KEY = "signing-key.pem"
+STATE_FOLDER = "enforcement"
+"""In the lake's folder, where a server of decisions keeps the two below."""
+SNAPSHOT = "snapshot"
+SIGNING_KEY = "signing-key.pem"
 _EXPIRY_SECONDS = 60.0
 
 
@@ -59,7 +69,7 @@ def signing_key_at(folder: Path) -> SigningKey:
     Raises:
         InputError: It cannot be used.
     """
-    path = folder / _SIGNING_KEY
+    path = folder / SIGNING_KEY
     if not path.exists():
         with suppress(InputError):  # another process made it meanwhile
             return create_signing_key(path)
@@ -91,7 +101,7 @@ class StoredSnapshots:
     _expiring: Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        path = self.folder / _SNAPSHOT
+        path = self.folder / SNAPSHOT
         self.holder = _holder(path, self.signing_key.public, self.gateway_keys, self.clock)
         self._publisher = Publisher(
             _Actions(self.door),
@@ -170,7 +180,7 @@ class FetchedSnapshots:
     _refresher: Refresher = field(init=False)
 
     def __post_init__(self) -> None:
-        path = self.folder / _SNAPSHOT
+        path = self.folder / SNAPSHOT
         self.holder = _holder(path, self.verify_keys, self.gateway_keys, self.clock)
         self._refresher = Refresher(self.holder, self.fetcher, self.clock)
 
