@@ -119,6 +119,24 @@ def test_a_person_reads_the_evidence_for_and_against(desk: Desk) -> None:
     assert evidence["disproofs"]
 
 
+def test_a_reference_is_explained_to_those_who_have_the_store(desk: Desk) -> None:
+    """What was done under it, and why of the account; of an unknown one nothing is made up."""
+    desk.make_lake()
+    member = build_findings(campaign_exchanges(24, 3)).members.to_pylist()[0]
+    blocked = desk.office.block(account=member["account_id"], campaign=CAMPAIGN)
+    words = ["explain", blocked.reference, "--lake", str(desk.office.folder), "--json"]
+    result = CliRunner().invoke(run, words)
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["id"], told["kind"]) == (blocked.reference, "refusal")
+    assert told["refusal"]["account_id"] == member["account_id"]
+    assert told["refusal"]["step"] == "block"
+    assert told["reasons"]
+    assert "The reference stands for block" in result.stderr
+    words[1] = "0" * 32
+    assert CliRunner().invoke(run, words).exit_code == 2
+
+
 def test_what_the_latest_scan_no_longer_finds_is_said() -> None:
     """That alone speaks for the customer."""
     findings = build_findings(campaign_exchanges(24, 3))

@@ -174,3 +174,43 @@ def test_what_cannot_be_served_is_said(
     result = CliRunner().invoke(run, ["serve", *arguments])
     assert result.exit_code == 2
     assert said in result.output
+
+
+def test_nothing_of_a_request_is_written_down(deployment: Deployment, key_file: Path) -> None:
+    """A secret in every place that a client can fill is in no line and no figure."""
+    reference = deployment.act(Step.BLOCK)
+    secret = "zq-planted-secret"
+    given = {
+        "model": secret,
+        "messages": [{"role": "user", "content": secret}],
+        "metadata": {"user_id": secret},
+    }
+    words = ["--lake", str(deployment.lake), "--key-file", str(key_file)]
+    listeners = ["--listen", "127.0.0.1:0", "--appeals-listen", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [STILLWATCH, "serve", *listeners, *words], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            url, appeals = (w.rstrip(".") for w in said.split() if w.startswith("http"))
+            until(lambda: _refused(url))
+            spread = {"x_api_key": secret, "user_agent": secret, "cookie": secret}
+            for path in (f"/envoy/v1/{secret}", f"/auth?{secret}", f"/{secret}", "/v1/decide"):
+                ask(url, "POST", path, key=HARVESTER, given=given, **spread)
+                ask(url, "POST", path, key=secret, given=given, **spread)
+            guardrail = "/beta/litellm_basic_guardrail_api"
+            ask(url, "POST", guardrail, given={"request_data": given, "texts": [secret]})
+            ask(url, "POST", guardrail, given=f"{{{secret}".encode())
+            speak(appeals, "POST", "/v1/appeals", {"reference": secret, "text": secret})
+            speak(appeals, "POST", "/v1/appeals", {"reference": reference, "text": secret * 3})
+            page = ask(url, "GET", "/metrics").body.decode()
+            process.send_signal(signal.SIGTERM)
+            said += process.stderr.read()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
+    assert reference in said
+    for written in (said, page):
+        for word in (secret, HARVESTER, "acct-0001"):
+            assert word not in written

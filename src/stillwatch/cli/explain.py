@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stillwatch.cli.explained_refusal import (
+    action_of_reference,
+    refusal_as_object,
+    refusal_in_words,
+)
 from stillwatch.cli.output import emit_json, reports_errors, say
+from stillwatch.cli.store_options import store_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -24,14 +30,20 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.argument("wanted", metavar="ID")
 @click.option("--findings", "findings_folder", type=_FOLDER, help="What `scan --out` wrote.")
 @click.option("--lake", "lake_folder", type=_FOLDER, help="A lake: its latest scan is taken.")
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @reports_errors
 def command(
-    wanted: str, findings_folder: Path | None, lake_folder: Path | None, as_json: bool
+    wanted: str,
+    findings_folder: Path | None,
+    lake_folder: Path | None,
+    store: str | None,
+    as_json: bool,
 ) -> None:
     """Say in words why a campaign or account was found, or was not.
 
-    ID is a campaign, an account, or a group that was weighed. An account that neither the findings
+    ID is a campaign, an account, a group that was weighed, or the reference that a refused customer
+    was shown: then it is told what was done, and why of the account. An account that neither the findings
     nor the log they were made of know is an error.
     """
     from stillwatch.dossier import explain, visible
@@ -41,9 +53,20 @@ def command(
     findings = read_findings(folder)
     log = [lake_folder] if lake_folder else [Path(path) for path in findings.notes.get("log", ())]
     there = bool(log) and all(path.exists() for path in log)
-    explanation = explain(findings, wanted, is_in_log=partial(_is_in_log, log) if there else None)
+    action = action_of_reference(wanted, store, lake_folder)
+    if action is not None:
+        for line in refusal_in_words(action):
+            say(visible(line))
+    explanation = explain(
+        findings,
+        action.account_id if action else wanted,
+        is_in_log=partial(_is_in_log, log) if there and action is None else None,
+    )
     if as_json:
-        emit_json(explanation.as_dict() | {"stale": findings.notes.get("stale", [])})
+        told = explanation.as_dict() | {"stale": findings.notes.get("stale", [])}
+        if action is not None:
+            told |= {"id": wanted, "kind": "refusal", "refusal": refusal_as_object(action)}
+        emit_json(told)
     for note in findings.notes.get("stale", ()):
         say(visible(f"These findings are stale: {note['reason']}. Scan again."))
     place = f"--lake {lake_folder}" if lake_folder else f"--findings {folder}"

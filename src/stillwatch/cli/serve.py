@@ -104,6 +104,9 @@ def command(listen: str, **options: Any) -> None:
     /v1/snapshot. What is in force is read from the verdict store within seconds; when the store is
     away, what is held stays in force until it ends.
 
+    Each refusal that is new is a line of JSON on standard error, once a minute for the same reference;
+    it names nobody, and `stillwatch explain REFERENCE` says whom it is about.
+
     Without --tokens or --client-ca only loopback is listened on. SIGTERM and Ctrl-C end it.
     """
     require_server("serve", "serving", "gateway")
@@ -111,6 +114,7 @@ def command(listen: str, **options: Any) -> None:
     from stillwatch.enforcement.http_app import DecisionsApplication
     from stillwatch.enforcement.identifying import Identifier
     from stillwatch.enforcement.metrics import Metrics, Part
+    from stillwatch.enforcement.refusal_log import RefusalLog
     from stillwatch.enforcement.serving import DecisionServer
     from stillwatch.listening.senders import Senders
     from stillwatch.listening.sockets import Security
@@ -139,6 +143,7 @@ def command(listen: str, **options: Any) -> None:
         metrics=metrics,
         levels=source.levels,
         senders=senders,
+        refused=RefusalLog(lambda line: click.echo(line, err=True), source.clock.now),
     )
     tls = options["tls_cert"], options["tls_key"]
     DecisionServer(

@@ -80,6 +80,7 @@ class DecisionsApplication:
         levels: What is read when Prometheus asks.
         senders: The gateways' tokens; None takes everybody who can connect.
         wording: Of refusals.
+        refused: Told of each refusal.
     """
 
     decider: Decider
@@ -90,6 +91,7 @@ class DecisionsApplication:
     levels: Callable[[], Levels] = Levels
     senders: Senders | None = None
     wording: Wording = field(default_factory=Wording)
+    refused: Callable[[Adapter, Decision], None] | None = None
     _waiting_bytes: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,6 +213,8 @@ class DecisionsApplication:
             if self.decider.tally.failed != failed:
                 self.metrics.failed(Part.DECISION)
             self.metrics.decided(adapter, decision, possible=possible, seconds=seconds)
+            if decision.is_refused and self.refused is not None:
+                self.refused(adapter, decision)
             return decision
 
         return decide
