@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from stillwatch.enforcement.asking import Asked, Decision
 from stillwatch.enforcement.litellm_answers import GuardrailAnswer, answer_guardrail
@@ -26,11 +28,13 @@ class DecisionServer:
     Attributes:
         steps: By the hash of the key; any other key passes.
         fault: `down`, `hang` or a body that is no answer; None answers properly.
+        served: Where `stillwatch serve` is, which is then asked in place of the table.
     """
 
     url: str = ""
     steps: dict[str, Step] = field(default_factory=dict)
     fault: str | bytes | None = None
+    served: str | None = None
     released: threading.Event = field(default_factory=threading.Event)
     posted: list[dict[str, Any]] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
@@ -53,6 +57,16 @@ class DecisionServer:
         )
 
 
+def _handed_on(url: str, path: str, body: bytes) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    try:
+        connection.request("POST", path, body=body, headers={"content-type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
 @contextmanager
 def decision_server() -> Iterator[DecisionServer]:
     """A server on a free loopback port, for as long as the block runs."""
@@ -63,7 +77,11 @@ def decision_server() -> Iterator[DecisionServer]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            said = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if state.served is not None:
+                self._send(*_handed_on(state.served, self.path, body))
+                return
+            said = json.loads(body)
             if state.fault == "down":
                 self._send(503, b"")
                 return

@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from gateway_environment import ROOT
 from litellm_proxy import litellm_proxy
 from log_receiver import Received, log_receiver
 from played_world import import_into, make_key
+from served_decisions import Deployment, until
 from stand_in_openai import stand_in_provider
 
 from stillwatch.identity.keys import KeySource
@@ -264,3 +266,26 @@ def test_a_tag_is_in_the_log(guarded: Guarded) -> None:
     assert answered.status == 200
     assert "stillwatch-tag" in json.loads(guarded.logged({call})[call])["request_tags"]
     assert guarded.post("eve", "generic").status == 200
+
+
+@pytest.mark.parametrize(("guardrail", "status"), [("generic", 400), ("custom", 403)])
+def test_what_is_in_the_store_is_done_by_the_real_server(
+    guarded: Guarded, deployment: Deployment, guardrail: str, status: int
+) -> None:
+    """From a block in the store to LiteLLM's client, and back by a lift; others are answered."""
+    reference = deployment.act(Step.BLOCK, account="account-ada")
+    person = deployment.office.store.people.authenticate(deployment.office.tokens["ada"])
+    with deployment.served() as url:
+        guarded.decisions.served = url
+        try:
+            until(lambda: guarded.post("ada", guardrail).status == status)
+            blocked = guarded.post("ada", guardrail)
+            assert reference in blocked.text
+            assert guarded.post("bo", guardrail).status == 200  # of whom only the table knew
+            campaign = deployment.office.store.actions.every()
+            (campaign_id,) = {action.campaign_id for action in campaign}
+            now = datetime.now(UTC)
+            deployment.office.store.actions.lift_campaign(campaign_id, person, "a class", now=now)
+            until(lambda: guarded.post("ada", guardrail).status == 200)
+        finally:
+            guarded.decisions.served = None

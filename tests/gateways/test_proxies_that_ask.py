@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from appeals_server import KEY, Heard, Office
+from appeals_server import KEY, Heard
 from model_server import PAUSE, PIECES, Model, model_server
 from running_proxies import DEPLOY, caddy, envoy, free_port, nginx
 from served_decisions import CUSTOMER, HARVESTER, Deployment, ask, until
@@ -39,20 +39,6 @@ Proxy = Callable[..., AbstractContextManager[str]]
 @pytest.fixture(scope="session", autouse=True)
 def _installed() -> None:
     subprocess.run(["sh", str(ROOT / "tools" / "install_proxies.sh")], check=True, timeout=600)
-
-
-@pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    opened = Office.opened(tmp_path_factory.mktemp("people"))
-    opened.store.close()
-    return opened
-
-
-@pytest.fixture
-def deployment(people: Office, tmp_path: Path) -> Iterator[Deployment]:
-    made = Deployment.made(people, tmp_path / "lake")
-    yield made
-    made.office.store.close()
 
 
 @pytest.fixture(scope="session")
