@@ -197,10 +197,10 @@ def _stored(options: dict[str, Any], failed: Callable[[], None]) -> StoredSnapsh
 
 
 def _fetched(options: dict[str, Any]) -> FetchedSnapshots:
-    from stillwatch.cli.store_options import read_private_line
     from stillwatch.enforcement.fetching import HttpFetcher
     from stillwatch.enforcement.snapshot_sources import FetchedSnapshots
     from stillwatch.identity import GatewayKeys, read_verify_keys
+    from stillwatch.records.private_lines import read_private_line
 
     for name in ("state", "gateway_keys", "verify_key"):
         if options[name] is None:
@@ -279,8 +279,8 @@ def _counters(options: dict[str, Any], failed: Callable[[], None]) -> Counters |
             where="--counters-url",
             remedy="Install the extra: `pip install 'stillwatch[redis]'`.",
         )
-    from stillwatch.cli.store_options import read_private_line
     from stillwatch.enforcement.shared_counters import ServerUrlError, SharedCounters
+    from stillwatch.records.private_lines import read_private_line
 
     file = options["counters_password_file"]
     password = None if file is None else read_private_line(file, "password")

@@ -7,8 +7,6 @@ people may share one, and whoever runs a service is none of them.
 from __future__ import annotations
 
 import os
-import shlex
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from stillwatch.records import InputError
+from stillwatch.records.private_lines import read_private_line
 
 if TYPE_CHECKING:
     from stillwatch.identity import Tokeniser
@@ -26,7 +25,6 @@ __all__ = [
     "given_token",
     "lake_option",
     "open_store",
-    "read_private_line",
     "signed_in",
     "store_option",
     "store_url",
@@ -34,7 +32,6 @@ __all__ = [
 ]
 
 TOKEN_VARIABLE = "STILLWATCH_TOKEN"  # noqa: S105 - the name of a variable
-_MOST_BYTES = 4_096
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -124,26 +121,3 @@ def given_token(token_file: Path | None) -> str | None:
     if token_file is not None:
         return read_private_line(token_file, "token")
     return os.environ.get(TOKEN_VARIABLE, "").strip() or None
-
-
-def read_private_line(path: Path, what: str) -> str:
-    """The first line of a file that nobody else may read.
-
-    Raises:
-        InputError: Others may read it, or it is empty or no text.
-    """
-    with path.open("rb") as file:
-        mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        content = file.read(_MOST_BYTES)
-    if mode & 0o077:
-        raise InputError(
-            f"others may read this {what} (the file's mode is {mode:04o}).",
-            where=str(path),
-            remedy=f"Run `chmod 600 {shlex.quote(str(path))}`.",
-        )
-    lines = content.decode("utf-8", "replace").splitlines()
-    if not lines or not lines[0].strip():
-        raise InputError(
-            f"there is no {what} here.", where=str(path), remedy="Put it in the first line."
-        )
-    return lines[0].strip()

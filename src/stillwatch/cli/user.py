@@ -14,12 +14,12 @@ from stillwatch.cli.store_options import (
     given_token,
     lake_option,
     open_store,
-    read_private_line,
     signed_in,
     store_option,
     token_option,
 )
 from stillwatch.records import InputError
+from stillwatch.records.private_lines import read_private_line
 
 if TYPE_CHECKING:
     from stillwatch.policy.store import Principal, Store
