@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stillwatch.cli.appeal_words import tell_appeal, tell_evidence
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.listeners import require_both_of_tls
-from stillwatch.cli.opened_store import opened_store, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import signed_in, token_option
+from stillwatch.cli.who_asks import signed_in, token_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ def submit(
     reference: str,
     text: str | None,
     text_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Take an appeal for REFERENCE, as the form does.
@@ -58,7 +55,7 @@ def submit(
     from stillwatch.policy.appeals import checked_reference, checked_text
 
     reference, words = checked_reference(reference), checked_text(_text(text, text_file))
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         store.appeals.submit(reference, words, now=datetime.now(UTC))
     if as_json:
         emit_json({"reference": reference, "state": "received"})
@@ -76,16 +73,13 @@ def submit(
 def list_(
     limit: int,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """List open appeals: the oldest of each campaign first, so that a flood hides nobody."""
     from stillwatch.policy.store import PrincipalRole
 
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         signed_in(store, token_file).require(PrincipalRole.VIEWER)
         found = store.appeals.waiting(limit=limit)
         open_, oldest = store.appeals.count_open()
@@ -119,10 +113,7 @@ def show(
     reference: str,
     findings_folder: Path | None,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Show the appeal of REFERENCE (or of an appeal's id) with the evidence for and against.
@@ -131,11 +122,11 @@ def show(
     """
     from stillwatch.policy.store import PrincipalRole
 
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         signed_in(store, token_file).require(PrincipalRole.VIEWER)
         appeal = store.appeals.named(_name(reference))
         actions = store.actions.of_account(appeal.account_id)
-    evidence = _evidence(findings_folder, lake_path, appeal.account_id, appeal.campaign_id)
+    evidence = _evidence(findings_folder, at.lake, appeal.account_id, appeal.campaign_id)
     if as_json:
         told: dict[str, Any] = {
             "reference": appeal.reference,
@@ -185,10 +176,7 @@ def decide(
     reason: str,
     milder_step: str | None,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Decide the open appeal of REFERENCE (or of an appeal's id)."""
@@ -200,7 +188,7 @@ def decide(
         reason=reason,
         reduced_to=Step(milder_step) if milder_step else None,
     )
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         person = signed_in(store, token_file)
         appeal = store.appeals.decide(_name(reference), judgement, person, now=datetime.now(UTC))
     if as_json:
@@ -222,10 +210,7 @@ def decide(
 def calibrate(
     reference: str,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Say, as an approver, that an overturned appeal may teach the detector.
@@ -236,16 +221,16 @@ def calibrate(
     from stillwatch.lake.store import Lake
     from stillwatch.policy.overturned import write_overturned
 
-    if lake_path is None:
+    if at.lake is None:
         raise InputError(
             "calibration data lies in a lake.", where="--lake", remedy="Name the lake with --lake."
         )
-    Lake.open(lake_path)
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    Lake.open(at.lake)
+    with at.opened_with_key() as store:
         person = signed_in(store, token_file)
         appeal = store.appeals.give_to_calibration(_name(reference), person, now=datetime.now(UTC))
         given = store.appeals.for_calibration()
-    path = write_overturned(lake_path, given)
+    path = write_overturned(at.lake, given)
     if as_json:
         emit_json({"reference": appeal.reference, "state": appeal.state.value, "given": len(given)})
     say(f"{path} holds {amount(len(given), 'overturned appeal')}.")
@@ -269,10 +254,7 @@ def serve(
     tls_cert: Path | None,
     tls_key: Path | None,
     trusted_hops: int,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
 ) -> None:
     """Take appeals over HTTP: a form at /, and JSON at /v1/appeals.
 
@@ -284,7 +266,7 @@ def serve(
 
     require_both_of_tls(tls_cert, tls_key)
     security = Security(certificate=tls_cert, private_key=tls_key, takes_strangers=True)
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         AppealsListener(
             listen,
             lambda: store,

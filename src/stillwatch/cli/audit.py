@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stillwatch.cli.chosen_store import ChosenStore, store_options_without_key
 from stillwatch.cli.output import FAILED, amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import lake_option, open_store, store_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -40,16 +40,14 @@ def command() -> None:
 @click.option("--file", type=_FILE, help="What `audit export` wrote, in place of the store.")
 @click.option("--checkpoint", type=_FILE, help="A file of checkpoints to compare with.")
 @click.option("--verify-key", type=_FILE, help="The public key that signed them.")
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
 def verify(
     file: Path | None,
     checkpoint: Path | None,
     verify_key: Path | None,
-    store: str | None,
-    lake: Path | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Check that no record was changed, removed, moved or cut off; name the first that was.
@@ -60,11 +58,11 @@ def verify(
     from stillwatch.policy.store.audit_check import check_file, check_store
 
     sealed = _checkpoints(checkpoint, verify_key)
-    if file is not None and store is None and lake is None:
+    if file is not None and at.url is None and at.lake is None:
         with file.open(encoding="utf-8", errors="replace") as lines:
             checked = check_file(lines, sealed)
     else:
-        with open_store(store, lake) as opened:
+        with at.opened() as opened:
             checked = check_store(opened, sealed)
             if file is not None:
                 checked = _against(opened, file, checked)
@@ -92,16 +90,15 @@ def verify(
 
 @command.command()
 @click.option("--out", type=_FILE, required=True, help="The file to write, one record a line.")
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
-def export(out: Path, store: str | None, lake: Path | None, as_json: bool) -> None:
+def export(out: Path, at: ChosenStore, as_json: bool) -> None:
     """Write the record as lines of JSON. It holds tokens, never an identifier or a text."""
     from stillwatch.records import flush_to_disk, private_file
 
     count = 0
-    with open_store(store, lake) as opened, private_file(out) as partial:
+    with at.opened() as opened, private_file(out) as partial:
         with partial.open("w", encoding="utf-8") as lines:
             for record in opened.audit.records():
                 lines.write(f"{record.as_line()}\n")
@@ -120,20 +117,17 @@ def export(out: Path, store: str | None, lake: Path | None, as_json: bool) -> No
     help="The file of checkpoints to add to, where the database's users cannot write.",
 )
 @click.option("--signing-key", type=_FILE, help="The key that signs; made where there is none.")
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
-def checkpoint(
-    out: Path, signing_key: Path | None, store: str | None, lake: Path | None, as_json: bool
-) -> None:
+def checkpoint(out: Path, signing_key: Path | None, at: ChosenStore, as_json: bool) -> None:
     """Seal how far the record has come. Run it every hour, and keep the file elsewhere."""
     from stillwatch.identity import create_signing_key, read_signing_key
     from stillwatch.policy.store.audit_check import check_store
     from stillwatch.policy.store.checkpoints import Checkpoint, add_checkpoint
 
     place = signing_key or _default_key()
-    with open_store(store, lake) as opened:
+    with at.opened() as opened:
         checked = check_store(opened)
         if not checked.ok:
             raise InputError(

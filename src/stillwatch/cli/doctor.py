@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.doctor_checks import (
     Check,
     Deployment,
@@ -21,7 +22,6 @@ from stillwatch.cli.doctor_checks import (
     check_snapshot,
     check_store,
 )
-from stillwatch.cli.opened_store import store_options
 from stillwatch.cli.output import FAILED, amount, emit_json, reports_errors, say
 from stillwatch.records import StillwatchError
 
@@ -46,10 +46,7 @@ _ABOUT_THE_STORE = (check_store, check_record)
 def command(
     server_url: str | None,
     state: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Check an installation: its parts, keys, lake, store, record, snapshot and server.
@@ -57,7 +54,7 @@ def command(
     What was not named is not checked. Nothing is changed. Exit status: 1 where something is wrong;
     what is only worth a look leaves it 0.
     """
-    deployment = Deployment(lake_path, store_url, key_file, key_command, state, server_url)
+    deployment = Deployment(at, state, server_url)
     checks = list(_all(deployment))
     wrong = [check for check in checks if check.health is Health.WRONG]
     if as_json:
@@ -79,7 +76,7 @@ def _all(deployment: Deployment) -> Iterator[Check]:
     parts: list[Callable[[Deployment], Iterable[Check]]] = [check_program, check_key]
     if deployment.lake is not None:
         parts += _ABOUT_THE_LAKE
-    if deployment.lake is not None or deployment.store_url is not None:
+    if deployment.lake is not None or deployment.at.url is not None:
         parts += _ABOUT_THE_STORE
     if deployment.server_url is not None:
         parts.append(check_server)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,8 @@ from stillwatch.cli.output import amount
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
-    from stillwatch.policy.store import Store
+    from stillwatch.cli.chosen_store import ChosenStore
+    from stillwatch.lake.condition import Condition
 
 __all__ = [
     "Check",
@@ -83,27 +85,25 @@ class Check:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Deployment:
     """What was named on the command line."""
 
-    lake: Path | None
-    store_url: str | None
-    key_file: Path | None
-    key_command: str | None
+    at: ChosenStore
     state: Path | None
     server_url: str | None
 
-    def store(self) -> Store:
-        """The store, which is not made.
+    @property
+    def lake(self) -> Path | None:
+        return self.at.lake
 
-        Raises:
-            InputError: There is none.
-            StoreAwayError: It does not answer.
-        """
-        from stillwatch.cli.store_options import open_store
+    @cached_property
+    def condition(self) -> Condition:
+        """How the lake does: read once, for the parts that ask."""
+        from stillwatch.lake.condition import condition_of
 
-        return open_store(self.store_url, self.lake)
+        assert self.lake is not None
+        return condition_of(self.lake)
 
 
 def check_program(_: Deployment) -> Iterator[Check]:
@@ -118,9 +118,7 @@ def check_program(_: Deployment) -> Iterator[Check]:
 
 def check_key(deployment: Deployment) -> Iterator[Check]:
     """The key of the keyed tokens, and whether it is the lake's."""
-    from stillwatch.cli.opened_store import key_if_there
-
-    key = key_if_there(deployment.lake, deployment.key_file, deployment.key_command)
+    key = deployment.at.key()
     if key is None:
         yield Check(
             "key",
@@ -140,10 +138,8 @@ def check_key(deployment: Deployment) -> Iterator[Check]:
 
 def check_lake(deployment: Deployment) -> Iterator[Check]:
     """Files that are missing, room, what could not be read, and who may look into it."""
-    from stillwatch.lake.condition import condition_of
-
     assert deployment.lake is not None
-    found = condition_of(deployment.lake)
+    found = deployment.condition
     if found.missing:
         yield Check(
             "lake",
@@ -182,11 +178,10 @@ def check_lake(deployment: Deployment) -> Iterator[Check]:
 
 def check_scan(deployment: Deployment) -> Iterator[Check]:
     """Whether there is a scan, how old it is, and whether its findings still hold."""
-    from stillwatch.lake.condition import condition_of
     from stillwatch.lake.store import Lake
 
     assert deployment.lake is not None
-    found = condition_of(deployment.lake)
+    found = deployment.condition
     again = f"Run `stillwatch scan --lake {deployment.lake}`, or let `stillwatch watch` do it."
     if found.last_scan_at is None:
         yield Check("scan", Health.LOOK, "this lake was never scanned.", again)
@@ -203,10 +198,7 @@ def check_scan(deployment: Deployment) -> Iterator[Check]:
 
 def check_store(deployment: Deployment) -> Iterator[Check]:
     """Whether it answers, whether two people can decide, and who waits."""
-    from stillwatch.policy.store.store import STORE_FILE
-
-    is_ones_own = deployment.store_url is None
-    if is_ones_own and not (deployment.lake and (deployment.lake / STORE_FILE).is_file()):
+    if not deployment.at.is_there:
         yield Check(
             "store",
             Health.LOOK,
@@ -215,7 +207,7 @@ def check_store(deployment: Deployment) -> Iterator[Check]:
         )
         return
     now = datetime.now(UTC)
-    with deployment.store() as store:
+    with deployment.at.opened() as store:
         in_force = sum(store.actions.count_in_force(now=now).values())
         waiting = store.actions.count_waiting()
         appeals, oldest = store.appeals.count_open()
@@ -247,13 +239,10 @@ def check_store(deployment: Deployment) -> Iterator[Check]:
 def check_record(deployment: Deployment) -> Iterator[Check]:
     """Whether the audit log is whole."""
     from stillwatch.policy.store.audit_check import check_store as checked_store
-    from stillwatch.policy.store.store import STORE_FILE
 
-    if deployment.store_url is None and not (
-        deployment.lake and (deployment.lake / STORE_FILE).is_file()
-    ):
+    if not deployment.at.is_there:
         return
-    with deployment.store() as store:
+    with deployment.at.opened() as store:
         checked = checked_store(store)
     if checked.ok:
         yield Check("record", Health.OK, f"{amount(checked.records, 'record')}, whole by itself.")
@@ -292,7 +281,7 @@ def check_snapshot(deployment: Deployment) -> Iterator[Check]:
             f"Remove {path}; the server makes it anew.",
         )
         return
-    with deployment.store() as store:
+    with deployment.at.opened() as store:
         sequence = store.sequence()
     if header.sequence < sequence:
         yield Check(

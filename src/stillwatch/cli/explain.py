@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stillwatch.cli.chosen_store import ChosenStore, store_option
 from stillwatch.cli.explained_refusal import (
     action_of_reference,
     refusal_as_object,
     refusal_in_words,
 )
 from stillwatch.cli.output import emit_json, reports_errors, say
-from stillwatch.cli.store_options import store_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def command(
     wanted: str,
     findings_folder: Path | None,
     lake_folder: Path | None,
-    store: str | None,
+    store_url: str | None,
     as_json: bool,
 ) -> None:
     """Say in words why a campaign or account was found, or was not.
@@ -53,7 +53,7 @@ def command(
     findings = read_findings(folder)
     log = [lake_folder] if lake_folder else [Path(path) for path in findings.notes.get("log", ())]
     there = bool(log) and all(path.exists() for path in log)
-    action = action_of_reference(wanted, store, lake_folder)
+    action = action_of_reference(wanted, ChosenStore(store_url, lake_folder))
     if action is not None:
         for line in refusal_in_words(action):
             say(visible(line))

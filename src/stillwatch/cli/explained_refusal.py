@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stillwatch.cli.chosen_store import ChosenStore
     from stillwatch.records import Action
 
 __all__ = ["action_of_reference", "refusal_as_object", "refusal_in_words"]
@@ -15,16 +15,11 @@ __all__ = ["action_of_reference", "refusal_as_object", "refusal_in_words"]
 _REFERENCE = re.compile(r"[0-9a-f]{32}")
 
 
-def action_of_reference(wanted: str, store_url: str | None, lake: Path | None) -> Action | None:
+def action_of_reference(wanted: str, at: ChosenStore) -> Action | None:
     """The step behind a refusal; None where this is no reference, or nobody knows it."""
-    from stillwatch.cli.store_options import open_store
-    from stillwatch.policy.store.store import STORE_FILE
-
-    if not _REFERENCE.fullmatch(wanted):
+    if not _REFERENCE.fullmatch(wanted) or not at.is_there:
         return None
-    if store_url is None and not (lake and (lake / STORE_FILE).is_file()):
-        return None
-    with open_store(store_url, lake) as store:
+    with at.opened() as store:
         return store.actions.by_reference(wanted)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from stillwatch.cli.chosen_store import ChosenStore
     from stillwatch.lake.erasure_rules import Wanted
 
 __all__ = ["ForgottenInStore", "forget_in_store"]
@@ -26,23 +26,21 @@ class ForgottenInStore:
     appeals: int = 0
 
 
-def forget_in_store(store_url: str | None, lake: Path, wanted: Wanted) -> ForgottenInStore | None:
-    """Erase from the store that was named, or from the lake's own; None where there is none.
+def forget_in_store(at: ChosenStore, wanted: Wanted) -> ForgottenInStore | None:
+    """Erase from a store; None where there is none.
 
     By age, words of appeals go that were decided long enough ago.
     """
     from stillwatch.policy.overturned import OVERTURNED, write_overturned
-    from stillwatch.policy.store import Store, default_url
-    from stillwatch.policy.store.store import STORE_FILE
 
-    if store_url is None and not (lake / STORE_FILE).is_file():
+    if not at.is_there:
         return None
     now = datetime.now(UTC)
-    with Store.open(store_url or default_url(lake), is_made=False) as store:
+    with at.opened() as store:
         appeals = store.appeals.erase_texts(now=now, account_ids=sorted(wanted.accounts))
         by_name = frozenset() if wanted.text_only else wanted.accounts
         actions = store.actions.forget(by_name, now=now) if by_name else 0
         store.leave_nothing_behind()
-        if by_name and (lake / OVERTURNED).is_file():
-            write_overturned(lake, store.appeals.for_calibration())
+        if by_name and at.lake and (at.lake / OVERTURNED).is_file():
+            write_overturned(at.lake, store.appeals.for_calibration())
     return ForgottenInStore(actions, appeals)

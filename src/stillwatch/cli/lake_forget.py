@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stillwatch.cli.chosen_store import ChosenStore, store_option
 from stillwatch.cli.forgotten_in_store import ForgottenInStore, forget_in_store
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import store_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def forget(
     text_only: bool,
     dry_run: bool,
     at_once: bool,
-    store: str | None,
+    store_url: str | None,
     as_json: bool,
 ) -> None:
     """Erase accounts, or what is older than some days: whole rows, or texts alone.
@@ -77,7 +77,7 @@ def forget(
     wanted = _wanted(accounts, account_file, days, text_only)
     done = erase(lake_path, wanted, dry_run=dry_run)
     removed = remove_replaced_files(lake_path) if at_once and not dry_run else None
-    in_store = None if dry_run else forget_in_store(store, lake_path, wanted)
+    in_store = None if dry_run else forget_in_store(ChosenStore(store_url, lake_path), wanted)
     if as_json:
         emit_json(_as_object(done, dry_run, removed, in_store))
     _tell(done, lake_path, dry_run=dry_run, goes_later=removed is None)

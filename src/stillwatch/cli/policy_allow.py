@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stillwatch.cli.opened_store import opened_store, store_options
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import signed_in, token_option
+from stillwatch.cli.who_asks import signed_in, token_option
 
 if TYPE_CHECKING:
     from stillwatch.policy.store.allowed import Allowed
@@ -44,10 +44,7 @@ def add(
     reason: str,
     days: int,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Keep steps from ORGANISATION, as `organization_id` of the accounts names it.
@@ -55,7 +52,7 @@ def add(
     Steps that are in force already stay: end them with `rollback`, or by an appeal.
     """
     now = datetime.now(UTC)
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         entry = store.allowed.add(organisation, reason, now + timedelta(days=days), by, now=now)
     if as_json:
@@ -70,16 +67,13 @@ def add(
 @reports_errors
 def list_(
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """List the organisations that are kept from steps now."""
     from stillwatch.policy.store import PrincipalRole
 
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         signed_in(store, token_file).require(PrincipalRole.VIEWER)
         found = store.allowed.valid(now=datetime.now(UTC))
     if as_json:
@@ -103,14 +97,11 @@ def list_(
 def remove(
     allowed_id: str,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """End an exception before its time, by the id that `list` shows."""
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         store.allowed.remove(allowed_id, by, now=datetime.now(UTC))
     if as_json:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stillwatch.cli.opened_store import opened_store, store_options
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
 from stillwatch.cli.policy_material import findings_option, material_of, step_as_object
-from stillwatch.cli.store_options import signed_in, token_option
+from stillwatch.cli.who_asks import signed_in, token_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -45,10 +45,7 @@ def apply(
     again: tuple[str, ...],
     findings_path: Path | None,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Write what a policy decides about the latest scan into the store.
@@ -65,10 +62,10 @@ def apply(
 
     policy = policy_of(file)
     _require_mode(policy, is_live=live)
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         by.require(PrincipalRole.APPROVER if live or again else PrincipalRole.ANALYST)
-        material = material_of(lake_path, findings_path)
+        material = material_of(at.lake, findings_path)
         _require_known(again, material.campaigns())
         now = datetime.now(UTC)
         store.actions.expire(now=now)
@@ -77,7 +74,7 @@ def apply(
         planned = plan_steps(
             verdicts,
             policy,
-            material.known(decided, key_file, key_command),
+            material.known(decided, at.key()),
             now=now,
             open_actions=store.actions.open_beyond(now=now),
         )

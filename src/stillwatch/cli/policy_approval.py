@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from stillwatch.cli.opened_store import opened_store, store_options
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import signed_in, token_option
+from stillwatch.cli.who_asks import signed_in, token_option
 from stillwatch.records import InputError
 
 if TYPE_CHECKING:
@@ -39,16 +39,13 @@ def _chosen_options(command: _AnyCommand) -> _AnyCommand:
 @reports_errors
 def waiting(
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """List the steps that wait for a second person, oldest first, with what they rest on."""
     from stillwatch.policy.store import PrincipalRole
 
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         signed_in(store, token_file).require(PrincipalRole.VIEWER)
         store.actions.expire(now=datetime.now(UTC))
         found = store.actions.waiting()
@@ -77,14 +74,11 @@ def approve(
     action_ids: tuple[str, ...],
     campaign: str | None,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Put in force what somebody else proposed: all of it, or nothing."""
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         now = datetime.now(UTC)
         store.actions.expire(now=now)
@@ -106,14 +100,11 @@ def refuse(
     campaign: str | None,
     reason: str,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Say no to steps that wait. They are not proposed again."""
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         chosen = _chosen(store, action_ids, campaign)
         count = store.actions.refuse(chosen, by, reason, now=datetime.now(UTC))

@@ -17,6 +17,7 @@ from stillwatch.cli.output import FOUND, say
 from stillwatch.records import Findings, InputError, StillwatchError
 
 if TYPE_CHECKING:
+    from stillwatch.identity import Key
     from stillwatch.lake.log import Log
     from stillwatch.policy.decided import Decided
     from stillwatch.policy.rules import Known, Planned
@@ -44,7 +45,6 @@ class Material:
     Attributes:
         folder: Where the findings are.
         since, until: The first and the last exchange of the log.
-        lake: None where the findings were named alone.
     """
 
     findings: Findings
@@ -52,7 +52,6 @@ class Material:
     log: Log
     since: datetime
     until: datetime
-    lake: Path | None
 
     def verdicts(self) -> list[Verdict]:
         """What the scan says of each account in a campaign."""
@@ -65,13 +64,11 @@ class Material:
         found: list[str] = self.findings.campaigns["campaign_id"].to_pylist()
         return found
 
-    def known(self, decided: Decided, key_file: Path | None, key_command: str | None) -> Known:
+    def known(self, decided: Decided, key: Key | None) -> Known:
         """What the log knows of the accounts in campaigns."""
-        from stillwatch.cli.opened_store import key_if_there
         from stillwatch.identity import Tokeniser
         from stillwatch.policy.facts import known_of
 
-        key = key_if_there(self.lake, key_file, key_command)
         return known_of(self.log, self.findings, Tokeniser(key) if key else None, decided)
 
 
@@ -101,7 +98,7 @@ def material_of(lake: Path | None, findings_path: Path | None) -> Material:
     totals = log.ask("policy_totals").to_pylist()[0]
     if totals["last_at"] is None:
         raise InputError("the log holds no exchange.", where=str(lake or folder))
-    return Material(findings, folder, log, totals["first_at"], totals["last_at"], lake)
+    return Material(findings, folder, log, totals["first_at"], totals["last_at"])
 
 
 def _scan(lake: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stillwatch.cli.opened_store import opened_store, store_options
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
 from stillwatch.cli.policy_material import (
     Material,
@@ -55,10 +55,7 @@ def replay(
     days: int,
     out: Path | None,
     findings_path: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Say what a policy would have done, had it been in force. Nothing is written but a page.
@@ -72,10 +69,10 @@ def replay(
     from stillwatch.records import private_file
 
     policy = policy_of(file)
-    material = material_of(lake_path, findings_path)
+    material = material_of(at.lake, findings_path)
     until = material.until + timedelta(microseconds=1)
-    decided = _decided(material, store_url, key_file, key_command, now=until)
-    known = material.known(decided, key_file, key_command)
+    decided = _decided(material, at, now=until)
+    known = material.known(decided, at.key())
     found = replayed(
         material.verdicts(),
         policy,
@@ -87,7 +84,7 @@ def replay(
     attributed = material.findings.exchanges.select(["campaign_id", "exchange_id", "account_id"])
     found = replace(found, days=effect_of(found, material.log, attributed))
     costs = costs_of(found, material.verdicts())
-    page = out or (material.lake or material.folder) / PAGE
+    page = out or (at.lake or material.folder) / PAGE
     if not page.parent.is_dir():
         raise InputError(
             "there is no such folder.", where=str(page.parent), remedy="Make it first."
@@ -102,23 +99,13 @@ def replay(
     _tell(found, costs, policy, page)
 
 
-def _decided(
-    material: Material,
-    store_url: str | None,
-    key_file: Path | None,
-    key_command: str | None,
-    *,
-    now: datetime,
-) -> Decided:
+def _decided(material: Material, at: ChosenStore, *, now: datetime) -> Decided:
     """What people have decided, where there is a store; a replay makes none."""
     from stillwatch.policy.decided import NOTHING_DECIDED, decided_in
-    from stillwatch.policy.store.store import STORE_FILE
 
-    is_there = material.lake is not None and (material.lake / STORE_FILE).is_file()
-    if store_url is None and not is_there:
+    if not at.is_there:
         return NOTHING_DECIDED
-    opened = opened_store(store_url, material.lake, key_file=key_file, key_command=key_command)
-    with opened as store:
+    with at.opened() as store:
         return decided_in(store, material.campaigns(), now=now)
 
 

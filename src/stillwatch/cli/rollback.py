@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from stillwatch.cli.opened_store import opened_store, store_options
+from stillwatch.cli.chosen_store import ChosenStore, store_options
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import signed_in, token_option
+from stillwatch.cli.who_asks import signed_in, token_option
 from stillwatch.records import InputError
 
 __all__ = ["command"]
@@ -26,10 +26,7 @@ def command(
     campaign: str,
     reason: str,
     token_file: Path | None,
-    store_url: str | None,
-    lake_path: Path | None,
-    key_file: Path | None,
-    key_command: str | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Undo all that was done for CAMPAIGN, as fast as it was done.
@@ -38,7 +35,7 @@ def command(
     of new members neither, until an approver takes it up with `policy apply --again`. What another
     campaign does to the same accounts stays.
     """
-    with opened_store(store_url, lake_path, key_file=key_file, key_command=key_command) as store:
+    with at.opened_with_key() as store:
         by = signed_in(store, token_file)
         if not store.actions.of_campaign(campaign):
             raise InputError(

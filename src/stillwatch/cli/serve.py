@@ -157,8 +157,8 @@ def command(listen: str, **options: Any) -> None:
 
 
 def _stored(options: dict[str, Any], failed: Callable[[], None]) -> StoredSnapshots:
+    from stillwatch.cli.chosen_store import ChosenStore
     from stillwatch.cli.key_of_lake import key_of_lake
-    from stillwatch.cli.store_options import store_url
     from stillwatch.enforcement.snapshot_sources import (
         STATE_FOLDER,
         StoredSnapshots,
@@ -181,7 +181,7 @@ def _stored(options: dict[str, Any], failed: Callable[[], None]) -> StoredSnapsh
     Lake.open(lake).manifest.require_key(key.fingerprint, lake=lake)
     state = options["state"] or lake / STATE_FOLDER
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    door = StoreDoor(store_url(options["store_url"], lake), Tokeniser(key))
+    door = StoreDoor(ChosenStore(options["store_url"], lake).database_url(), Tokeniser(key))
     try:
         door.store()
     except StoreAwayError as error:

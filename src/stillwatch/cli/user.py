@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stillwatch.cli.chosen_store import ChosenStore, store_options_without_key
 from stillwatch.cli.output import amount, emit_json, reports_errors, say
-from stillwatch.cli.store_options import (
-    given_token,
-    lake_option,
-    open_store,
-    signed_in,
-    store_option,
-    token_option,
-)
+from stillwatch.cli.who_asks import given_token, signed_in, token_option
 from stillwatch.records import InputError
 from stillwatch.records.private_lines import read_private_line
 
@@ -52,8 +46,7 @@ def command() -> None:
     help="A file (mode 0600) with the new password. Default: it is asked for.",
 )
 @token_option
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
 def add(
@@ -61,8 +54,7 @@ def add(
     roles: tuple[str, ...],
     password_file: Path | None,
     token_file: Path | None,
-    store: str | None,
-    lake: Path | None,
+    at: ChosenStore,
     as_json: bool,
 ) -> None:
     """Make a person and print their token for the command line; it cannot be read again.
@@ -71,7 +63,7 @@ def add(
     """
     from stillwatch.policy.store import PrincipalRole
 
-    with open_store(store, lake, is_made=True) as opened:
+    with at.opened(is_made=True) as opened:
         by = _maker(opened, token_file)
         token = opened.people.add(
             name,
@@ -86,18 +78,15 @@ def add(
 @command.command()
 @click.argument("name")
 @token_option
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
-def token(
-    name: str, token_file: Path | None, store: str | None, lake: Path | None, as_json: bool
-) -> None:
+def token(name: str, token_file: Path | None, at: ChosenStore, as_json: bool) -> None:
     """Make a new token for NAME and print it; the earlier ones end.
 
     Everybody may do so for themselves, and an administrator for others.
     """
-    with open_store(store, lake) as opened:
+    with at.opened() as opened:
         by = signed_in(opened, token_file)
         made = opened.people.new_token(name, by=by, now=datetime.now(UTC))
     _print_token(name, made, as_json)
@@ -106,15 +95,12 @@ def token(
 @command.command()
 @click.argument("name")
 @token_option
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
-def disable(
-    name: str, token_file: Path | None, store: str | None, lake: Path | None, as_json: bool
-) -> None:
+def disable(name: str, token_file: Path | None, at: ChosenStore, as_json: bool) -> None:
     """Take everything from NAME. What they did stays on record, and their name with it."""
-    with open_store(store, lake) as opened:
+    with at.opened() as opened:
         by = signed_in(opened, token_file)
         opened.people.disable(name, by=by, now=datetime.now(UTC))
     if as_json:
@@ -124,15 +110,14 @@ def disable(
 
 @command.command(name="list")
 @token_option
-@store_option
-@lake_option
+@store_options_without_key
 @_json
 @reports_errors
-def list_(token_file: Path | None, store: str | None, lake: Path | None, as_json: bool) -> None:
+def list_(token_file: Path | None, at: ChosenStore, as_json: bool) -> None:
     """List everybody, with their roles."""
     from stillwatch.policy.store import PrincipalRole
 
-    with open_store(store, lake) as opened:
+    with at.opened() as opened:
         signed_in(opened, token_file).require(PrincipalRole.VIEWER)
         found = opened.people.listed()
     if as_json:
