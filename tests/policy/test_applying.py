@@ -19,8 +19,8 @@ from policy_builders import (
     verdict,
 )
 
-from stillwatch.policy.applying import applied, digest_of, put_in_force, without_settled
-from stillwatch.policy.decided import NOTHING_DECIDED, Decided, decided_in
+from stillwatch.policy.applying import application_of, digest_of, write_application
+from stillwatch.policy.decided import NOTHING_DECIDED, Decided, decided_in, without_settled
 from stillwatch.policy.rules import Delay, Guard, Planned, Policy, Rule, shipped_policy
 from stillwatch.policy.store import Principal, PrincipalRole, Store
 from stillwatch.policy.store.principals import NotAllowedError
@@ -51,8 +51,8 @@ def apply(
     known_decisions = decided_in(store, [CAMPAIGN], now=now)
     todo, settled = without_settled(planned, known_decisions, again=again)
     earlier = list(store.actions.of_campaigns([CAMPAIGN]))
-    made = applied(todo, earlier, members, known_decisions, by, is_live=is_live, now=now)
-    put_in_force(store, made, BLOCK_ALL, by, is_live=is_live, now=now, again=again)
+    made = application_of(todo, earlier, members, known_decisions, by, is_live=is_live, now=now)
+    write_application(store, made, BLOCK_ALL, by, is_live=is_live, now=now, again=again)
     return {
         "new": len(made.proposed),
         "ended": len(made.superseded),

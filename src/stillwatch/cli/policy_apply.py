@@ -55,8 +55,8 @@ def apply(
     twice, nothing is done twice: run it after every scan.
     """
     from stillwatch.cli.policy import policy_of
-    from stillwatch.policy.applying import applied, put_in_force, without_settled
-    from stillwatch.policy.decided import decided_in
+    from stillwatch.policy.applying import application_of, write_application
+    from stillwatch.policy.decided import decided_in, without_settled
     from stillwatch.policy.rules import plan_steps
     from stillwatch.policy.store import PrincipalRole
 
@@ -76,10 +76,10 @@ def apply(
             policy,
             material.known(decided, at.key()),
             now=now,
-            open_actions=store.actions.open_beyond(now=now),
+            open_actions=store.actions.waiting_or_in_force(now=now),
         )
         todo, settled = without_settled(planned, decided, again=again)
-        application = applied(
+        application = application_of(
             todo,
             store.actions.of_campaigns(material.campaigns()),
             {(v.campaign_id, v.account_id) for v in verdicts},
@@ -88,7 +88,7 @@ def apply(
             is_live=live,
             now=now,
         )
-        put_in_force(store, application, policy, by, is_live=live, now=now, again=again)
+        write_application(store, application, policy, by, is_live=live, now=now, again=again)
     if as_json:
         emit_json(_as_object(application, todo, settled, policy, is_live=live))
     _tell(application, settled, is_live=live)

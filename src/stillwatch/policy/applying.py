@@ -19,7 +19,7 @@ from stillwatch.records.words import AccountId, CampaignId
 if TYPE_CHECKING:
     from stillwatch.policy.store import Principal, Store
 
-__all__ = ["Application", "applied", "put_in_force", "without_settled"]
+__all__ = ["Application", "application_of", "digest_of", "write_application"]
 
 _LIVE = frozenset({ActionState.WAITING, ActionState.IN_FORCE})
 
@@ -30,39 +30,22 @@ class Application:
 
     Attributes:
         proposed: New actions: in shadow, waiting for a second person, or in force.
-        needing_approval: The ids of those that wait.
         superseded: The ids of open actions that end: their account is no member any more, or what
             is known of it now allows less.
         going_on: How many planned steps are in the store already.
     """
 
     proposed: tuple[Action, ...] = ()
-    needing_approval: frozenset[str] = frozenset()
     superseded: tuple[str, ...] = ()
     going_on: int = 0
 
-
-def without_settled(
-    planned: Sequence[Planned], decided: Decided, *, again: Collection[str] = ()
-) -> tuple[list[Planned], list[Planned]]:
-    """The plan in two parts: what is to be done, and what a person has settled before.
-
-    Args:
-        again: Campaigns that a person takes up again now.
-    """
-    todo: list[Planned] = []
-    settled: list[Planned] = []
-    for step in planned:
-        campaign = step.verdict.campaign_id
-        is_settled = campaign in decided.rolled_back or step.key in decided.settled
-        if is_settled and campaign not in again:
-            settled.append(step.held_by(Guard.UNDONE_BY_A_PERSON))
-        else:
-            todo.append(step)
-    return todo, settled
+    @property
+    def needing_approval(self) -> frozenset[str]:
+        """The ids of those that wait."""
+        return frozenset(a.action_id for a in self.proposed if a.state is ActionState.WAITING)
 
 
-def applied(
+def application_of(
     planned: Sequence[Planned],
     earlier: Iterable[Action],
     members: Collection[tuple[CampaignId, AccountId]],
@@ -103,16 +86,14 @@ def applied(
         ended += [a.action_id for a in shadow]
     fresh = [step for step in wanted if step.step not in open_steps[step.key]]
     made = [_action(step, by, is_live=is_live) for step in fresh]
-    waiting = frozenset(a.action_id for a in made if a.state is ActionState.WAITING)
     return Application(
         proposed=tuple(made),
-        needing_approval=waiting,
         superseded=tuple(ended),
         going_on=len(wanted) - len(fresh),
     )
 
 
-def put_in_force(
+def write_application(
     store: Store,
     application: Application,
     policy: Policy,
@@ -210,22 +191,12 @@ def _action(step: Planned, by: Principal, *, is_live: bool) -> Action:
     state = ActionState.SHADOW
     if is_live:
         state = ActionState.WAITING if step.is_by_two else ActionState.IN_FORCE
-    return Action(
+    return step.as_action(
         action_id=uuid.uuid4().hex,
-        campaign_id=step.verdict.campaign_id,
-        account_id=step.verdict.account_id,
-        scope=step.scope,
-        subject=step.subject,
-        group=step.verdict.campaign_id,
-        step=step.step,
-        state=state,
-        begins_at=step.begins_at,
-        ends_at=step.ends_at,
-        reason=_reason(step),
         reference=secrets.token_hex(16),
+        state=state,
+        reason=_reason(step),
         proposed_by=by.name,
-        requests_per_minute=step.requests_per_minute,
-        countermeasures=step.countermeasures,
     )
 
 

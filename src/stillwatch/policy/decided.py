@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from stillwatch.policy.rules import Guard, Planned
 from stillwatch.records import Scope
 from stillwatch.records.words import AccountId, CampaignId
 
 if TYPE_CHECKING:
     from stillwatch.policy.store import Store
 
-__all__ = ["NOTHING_DECIDED", "Decided", "SubjectKey", "decided_in"]
+__all__ = ["NOTHING_DECIDED", "Decided", "SubjectKey", "decided_in", "without_settled"]
 
 SubjectKey = tuple[str, str, Scope, str]
 """Campaign, account, scope and subject."""
@@ -49,3 +50,23 @@ def decided_in(store: Store, campaign_ids: Iterable[str], *, now: datetime) -> D
         settled=store.actions.settled(campaign_ids, taken_up),
         rolled_back=rolled_back,
     )
+
+
+def without_settled(
+    planned: Iterable[Planned], decided: Decided, *, again: Container[str] = ()
+) -> tuple[list[Planned], list[Planned]]:
+    """The plan in two parts: what is to be done, and what a person has settled before.
+
+    Args:
+        again: Campaigns that a person takes up again now.
+    """
+    todo: list[Planned] = []
+    settled: list[Planned] = []
+    for step in planned:
+        campaign = step.verdict.campaign_id
+        is_settled = campaign in decided.rolled_back or step.key in decided.settled
+        if is_settled and campaign not in again:
+            settled.append(step.held_by(Guard.UNDONE_BY_A_PERSON))
+        else:
+            todo.append(step)
+    return todo, settled

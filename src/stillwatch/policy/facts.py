@@ -106,8 +106,11 @@ def _uses(log: Log, attributed: pa.Table, keys: MakesTokens | None) -> dict[_Key
         for row in log.ask("policy_shapes", tables=lent).to_pylist():
             subject = shape_of_row(keys, row)
             if subject is not None:
-                found[_key(row)].append(_shape(row, subject))
+                found[_key(row)].append(_use({**_A_SHAPE, **row, "subject": subject}))
     return {key: _once(uses) for key, uses in found.items()}
+
+
+_A_SHAPE = {"scope": Scope.SHAPE, "is_reported_leaked": False, "is_only_one": False}
 
 
 def _key(row: Mapping[str, Any]) -> _Key:
@@ -124,17 +127,6 @@ def _use(row: Mapping[str, Any]) -> Use:
         output_tokens=row["output_tokens"],
         is_reported_leaked=row["is_reported_leaked"],
         is_only_one=row["is_only_one"],
-    )
-
-
-def _shape(row: Mapping[str, Any], subject: str) -> Use:
-    return Use(
-        scope=Scope.SHAPE,
-        subject=subject,
-        exchanges=row["exchanges"],
-        serving=row["serving"],
-        last_at=row["last_at"],
-        output_tokens=row["output_tokens"],
     )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from stillwatch.policy.decided import NOTHING_DECIDED, Decided, SubjectKey
+from stillwatch.policy.decided import NOTHING_DECIDED, Decided, SubjectKey, without_settled
 from stillwatch.policy.rules import Known, Planned, Policy, plan_steps
 from stillwatch.policy.rules.standing import Standing
 from stillwatch.records import TIMESTAMP, Action, ActionState, Step, Verdict
@@ -141,13 +141,12 @@ def replayed(
         flagged = [v for v in verdicts if v.first_flagged_at <= now]
         if not flagged:
             continue
-        still = [_as_action(step) for step in steps if step.ends_at > now]
+        still = [_as_decided(step) for step in steps if step.ends_at > now]
         planned = plan_steps(flagged, policy, known, now=now, open_actions=still)
-        for step in planned:
-            campaign = step.verdict.campaign_id
-            if campaign in decided.rolled_back or step.key in decided.settled:
-                left[step.key] = step
-            elif ends.get(step.key, since) <= now and step.ends_at > step.begins_at:
+        todo, settled = without_settled(planned, decided)
+        left |= {step.key: step for step in settled}
+        for step in todo:
+            if ends.get(step.key, since) <= now and step.ends_at > step.begins_at:
                 ends[step.key] = step.ends_at
                 steps.append(step)
     ordered = sorted(steps, key=lambda s: (s.begins_at, s.verdict.campaign_id, s.subject))
@@ -174,21 +173,10 @@ def _moments(since: datetime, until: datetime) -> list[datetime]:
     return [m for m in midnights if since <= m < until] + [until]
 
 
-def _as_action(step: Planned) -> Action:
-    return Action(
-        action_id="",
-        campaign_id=step.verdict.campaign_id,
-        account_id=step.verdict.account_id,
-        scope=step.scope,
-        subject=step.subject,
-        group=step.verdict.campaign_id,
-        step=step.step,
-        state=ActionState.SHADOW,
-        begins_at=step.begins_at,
-        ends_at=step.ends_at,
-        reason="",
-        reference="",
-        proposed_by="",
+def _as_decided(step: Planned) -> Action:
+    """As the blast radius counts it: nobody ever sees this action."""
+    return step.as_action(
+        action_id="", reference="", state=ActionState.SHADOW, reason="", proposed_by=""
     )
 
 

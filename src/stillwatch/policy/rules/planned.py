@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from stillwatch.policy.rules.guards import Guard
 from stillwatch.policy.rules.standing import Standing
-from stillwatch.records.actions import Countermeasure, Scope, Step, Verdict
+from stillwatch.records.actions import Action, ActionState, Countermeasure, Scope, Step, Verdict
 
 __all__ = ["Planned"]
 
@@ -52,6 +52,34 @@ class Planned:
     def key(self) -> tuple[str, str, Scope, str]:
         """Equal for two plans about the same subject of the same campaign."""
         return (self.verdict.campaign_id, self.verdict.account_id, self.scope, self.subject)
+
+    def as_action(
+        self,
+        *,
+        action_id: str,
+        reference: str,
+        state: ActionState,
+        reason: str,
+        proposed_by: str,
+    ) -> Action:
+        """What the store keeps of it; the group that shares a budget is the campaign."""
+        return Action(
+            action_id=action_id,
+            campaign_id=self.verdict.campaign_id,
+            account_id=self.verdict.account_id,
+            scope=self.scope,
+            subject=self.subject,
+            group=self.verdict.campaign_id,
+            step=self.step,
+            state=state,
+            begins_at=self.begins_at,
+            ends_at=self.ends_at,
+            reason=reason,
+            reference=reference,
+            proposed_by=proposed_by,
+            requests_per_minute=self.requests_per_minute,
+            countermeasures=self.countermeasures,
+        )
 
     def held_by(self, guard: Guard) -> Planned:
         """The same, with one more guard rail that had something to say."""

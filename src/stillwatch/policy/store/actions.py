@@ -304,7 +304,7 @@ class ActionTable:
                         found.add(key)
         return frozenset(found)
 
-    def open_beyond(self, *, now: datetime) -> list[Action]:
+    def waiting_or_in_force(self, *, now: datetime) -> list[Action]:
         """What waits or is in force, and has not ended: of every campaign."""
         states = (ActionState.WAITING.value, ActionState.IN_FORCE.value)
         query = sa.select(ACTIONS).where(ACTIONS.c.state.in_(states), ACTIONS.c.ends_at > now)
