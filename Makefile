@@ -42,7 +42,7 @@ test-gateways: $(READY) ## real LiteLLM, Envoy, nginx and Caddy, and an instrume
 	@$(BIN)/python -m pytest -m gateways tests/gateways
 
 test-stores: $(READY) ## shared counters in a real Redis and Valkey, the verdict store in a real PostgreSQL; it installs them
-	@sh tools/install_stores.sh
+	@sh tools/install_packages.sh "The tests of stores" redis-server valkey-server initdb=postgresql
 	@$(BIN)/python -m pytest -m stores tests/stores tests/policy
 
 $(SPARK_READY): requirements-spark.lock $(READY)

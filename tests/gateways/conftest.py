@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,21 +14,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 for name in ("serving", "appeals", "receiver", "dossier"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / name))
 
-from appeals_server import Office  # noqa: E402
-from served_decisions import Deployment  # noqa: E402
+from served_fixtures import deployment, people  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+
+__all__ = ["deployment", "people"]
 
 
 @pytest.fixture(scope="session")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Office:
-    """An office as it is on its first day."""
-    opened = Office.opened(tmp_path_factory.mktemp("people"))
-    opened.store.close()
-    return opened
+def installed() -> Callable[..., None]:
+    """Puts Debian's programs on this machine, where they are missing."""
 
+    def install(*programs: str) -> None:
+        words = ["sh", str(ROOT / "tools" / "install_packages.sh"), "The tests of gateways"]
+        subprocess.run([*words, *programs], check=True, timeout=600)
 
-@pytest.fixture
-def deployment(people: Office, tmp_path: Path) -> Iterator[Deployment]:
-    """A lake with two customers, and a store beside it."""
-    made = Deployment.made(people, tmp_path / "lake")
-    yield made
-    made.office.store.close()
+    return install

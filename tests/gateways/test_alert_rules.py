@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,8 @@ _EVALUATED_AT = "4h"
 
 
 @pytest.fixture(scope="module")
-def promtool() -> str:
-    subprocess.run(["sh", str(ROOT / "tools/install_promtool.sh")], check=True, timeout=600)
+def promtool(installed: Callable[..., None]) -> str:
+    installed("promtool=prometheus")
     return "promtool"
 
 

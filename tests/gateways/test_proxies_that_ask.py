@@ -30,15 +30,14 @@ from stillwatch.records import Step
 
 pytestmark = pytest.mark.gateways
 
-ROOT = Path(__file__).resolve().parents[2]
 STILLWATCH = str(Path(sys.executable).with_name("stillwatch"))
 CHAT = "/v1/chat/completions"
 Proxy = Callable[..., AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _installed() -> None:
-    subprocess.run(["sh", str(ROOT / "tools" / "install_proxies.sh")], check=True, timeout=600)
+def _proxies(installed: Callable[..., None]) -> None:
+    installed("nginx", "caddy")
 
 
 @pytest.fixture(scope="session")
